@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Entry points of the library: one line each; the Swift side is `<name>_swift` in Sources/PgDurable. */
+#include "pgs_entry.h"
+
+PG_MODULE_MAGIC;
+
+PGS_SWIFT_INIT("pg_durable", pg_durable_init_swift);
+
+PGS_SWIFT_FUNCTION(df_sql);
+PGS_SWIFT_FUNCTION(df_seq);
+PGS_SWIFT_FUNCTION(df_as);
+PGS_SWIFT_FUNCTION(df_join);
+PGS_SWIFT_FUNCTION(df_join3);
+PGS_SWIFT_FUNCTION(df_sleep);
+PGS_SWIFT_FUNCTION(df_start);
+PGS_SWIFT_FUNCTION(df_cancel);
+PGS_SWIFT_FUNCTION(df_status);
+PGS_SWIFT_FUNCTION(df_result);
+PGS_SWIFT_FUNCTION(df_await_instance);
+PGS_SWIFT_FUNCTION(df_wait);
+PGS_SWIFT_FUNCTION(df_version);
+PGS_SWIFT_FUNCTION(df_adopt);
+PGS_SWIFT_FUNCTION(df_initialize);
+PGS_SWIFT_FUNCTION(df_setvar);
+PGS_SWIFT_FUNCTION(df_getvar);
+PGS_SWIFT_FUNCTION(df_unsetvar);
+PGS_SWIFT_FUNCTION(df_clearvars);
+PGS_SWIFT_FUNCTION(df_list_instances);
+PGS_SWIFT_FUNCTION(df_instance_info);
+PGS_SWIFT_FUNCTION(df_instance_nodes);
+PGS_SWIFT_FUNCTION(df_explain);
+PGS_SWIFT_FUNCTION(df_me);
+PGS_SWIFT_FUNCTION(df_sees_all);
+PGS_SWIFT_FUNCTION(df_instance_state);
+PGS_SWIFT_FUNCTION(df_stored_nodes);
+
+PGS_SWIFT_WORKER(pg_durable_launcher_main);
+PGS_SWIFT_WORKER(pg_durable_scheduler_main);
+PGS_SWIFT_WORKER(pg_durable_executor_main);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Values: detoasting, encodings, and the types that are more than a machine word. */
+#include "guard.h"
+
+#include "catalog/pg_type_d.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+pgs_error *
+pgs_datum_get_text(pgs_datum value, pgs_oid type, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    if (type == NAMEOID)
+    {
+        const char *name = NameStr(*DatumGetName(value));
+
+        *bytes = pgs_text_from_server(name, strlen(name), length);
+    }
+    else
+    {
+        text *packed = DatumGetTextPP(value);
+
+        *bytes = pgs_text_from_server(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), length);
+    }
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_get_json(pgs_datum value, pgs_oid type, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    if (type == JSONBOID)
+    {
+        Jsonb *json = DatumGetJsonbP(value);
+        char *printed = JsonbToCString(NULL, &json->root, VARSIZE(json));
+
+        *bytes = pgs_text_from_server(printed, strlen(printed), length);
+    }
+    else
+    {
+        text *packed = DatumGetTextPP(value);
+
+        *bytes = pgs_text_from_server(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), length);
+    }
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_get_bytea(pgs_datum value, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    bytea *packed = DatumGetByteaPP(value);
+
+    *bytes = (const uint8_t *) VARDATA_ANY(packed);
+    *length = VARSIZE_ANY_EXHDR(packed);
+PGS_GUARD_END
+
+void
+pgs_datum_get_uuid(pgs_datum value, uint8_t *out)
+{
+    memcpy(out, DatumGetUUIDP(value)->data, UUID_LEN);
+}
+
+pgs_error *
+pgs_datum_print(pgs_datum value, pgs_oid type, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    Oid function;
+    bool varlena;
+    char *printed;
+
+    getTypeOutputInfo(type, &function, &varlena);
+    printed = OidOutputFunctionCall(function, value);
+    *bytes = pgs_text_from_server(printed, strlen(printed), length);
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_make_text(const uint8_t *bytes, size_t length, pgs_datum *out)
+PGS_GUARD_BEGIN
+    size_t converted_length;
+    char *converted = pgs_text_to_server(bytes, length, &converted_length);
+
+    *out = PointerGetDatum(cstring_to_text_with_len(converted, (int) converted_length));
+    pfree(converted);
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_make_json(const uint8_t *bytes, size_t length, bool binary, pgs_datum *out)
+PGS_GUARD_BEGIN
+    size_t converted_length;
+    char *converted = pgs_text_to_server(bytes, length, &converted_length);
+
+    *out = DirectFunctionCall1(binary ? jsonb_in : json_in, CStringGetDatum(converted));
+    pfree(converted);
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_make_bytea(const uint8_t *bytes, size_t length, pgs_datum *out)
+PGS_GUARD_BEGIN
+    bytea *value;
+
+    if (length > MaxAllocSize - VARHDRSZ)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                 errmsg("binary string of %zu bytes is too long", length)));
+    value = palloc(length + VARHDRSZ);
+    SET_VARSIZE(value, length + VARHDRSZ);
+    if (length > 0)
+        memcpy(VARDATA(value), bytes, length);
+    *out = PointerGetDatum(value);
+PGS_GUARD_END
+
+pgs_error *
+pgs_datum_make_uuid(const uint8_t *bytes, pgs_datum *out)
+PGS_GUARD_BEGIN
+    pg_uuid_t *value = palloc(sizeof(pg_uuid_t));
+
+    memcpy(value->data, bytes, UUID_LEN);
+    *out = UUIDPGetDatum(value);
+PGS_GUARD_END
+
+pgs_error *
+pgs_type_name(pgs_oid type, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    const char *name = format_type_be(type);
+
+    *bytes = pgs_text_from_server(name, strlen(name), length);
+PGS_GUARD_END

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Roles, databases and rights; see pgs_identity.h. */
+#include "guard.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "parser/parser.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "pgs_identity.h"
+
+static volatile bool catalog_changed = false;
+
+int64_t
+pgs_system_identifier(void)
+{
+    return (int64_t) GetSystemIdentifier();
+}
+
+static bool
+may_use_schema(Oid role, const char *schema)
+{
+    Oid namespace = get_namespace_oid(schema, true);
+
+    if (!OidIsValid(namespace))
+        return false;
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, namespace, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(namespace, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+pgs_error *
+pgs_role_standing(pgs_oid role, const char *schema, bool allow_superuser, pgs_standing *out)
+PGS_GUARD_BEGIN
+    HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+
+    *out = PGS_STANDING_GOOD;
+    if (!HeapTupleIsValid(tuple))
+        *out = PGS_STANDING_MISSING;
+    else
+    {
+        Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+        if (!form->rolcanlogin)
+            *out = PGS_STANDING_NOLOGIN;
+        else if (form->rolsuper && !allow_superuser)
+            *out = PGS_STANDING_SUPERUSER;
+        ReleaseSysCache(tuple);
+    }
+    if (*out == PGS_STANDING_GOOD && OidIsValid(MyDatabaseId))
+    {
+#if PG_VERSION_NUM >= 160000
+        if (object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
+#else
+        if (pg_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
+#endif
+            *out = PGS_STANDING_NO_CONNECT;
+        else if (schema && !may_use_schema(role, schema))
+            *out = PGS_STANDING_NO_USAGE;
+    }
+PGS_GUARD_END
+
+static void
+on_catalog_change(Datum arg, int cache, uint32 hash)
+{
+    catalog_changed = true;
+}
+
+void
+pgs_catalog_watch(void)
+{
+    static bool registered = false;
+
+    if (registered)
+        return;
+    registered = true;
+    CacheRegisterSyscacheCallback(AUTHOID, on_catalog_change, (Datum) 0);
+    CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_catalog_change, (Datum) 0);
+    CacheRegisterSyscacheCallback(DATABASEOID, on_catalog_change, (Datum) 0);
+    CacheRegisterSyscacheCallback(NAMESPACEOID, on_catalog_change, (Datum) 0);
+}
+
+bool
+pgs_catalog_changed(void)
+{
+    bool changed = catalog_changed;
+
+    catalog_changed = false;
+    return changed;
+}
+
+pgs_error *
+pgs_may_use_schema(const char *schema, bool *out)
+PGS_GUARD_BEGIN
+    *out = may_use_schema(GetUserId(), schema);
+PGS_GUARD_END
+
+pgs_error *
+pgs_sees_all_rows(bool *out)
+PGS_GUARD_BEGIN
+    *out = superuser() || has_bypassrls_privilege(GetUserId());
+PGS_GUARD_END
+
+pgs_error *
+pgs_role_by_name(const uint8_t *name, size_t length, pgs_oid *out)
+PGS_GUARD_BEGIN
+    size_t server_length;
+
+    *out = get_role_oid(pgs_text_to_server(name, length, &server_length), true);
+PGS_GUARD_END
+
+pgs_error *
+pgs_database_by_name(const uint8_t *name, size_t length, pgs_oid *out)
+PGS_GUARD_BEGIN
+    size_t server_length;
+
+    *out = get_database_oid(pgs_text_to_server(name, length, &server_length), true);
+PGS_GUARD_END
+
+pgs_error *
+pgs_extension_exists(const char *name, bool *out)
+PGS_GUARD_BEGIN
+    *out = OidIsValid(get_extension_oid(name, true));
+PGS_GUARD_END
+
+pgs_error *
+pgs_prevent_write(const char *command)
+PGS_GUARD_BEGIN
+    PreventCommandDuringRecovery(command);
+    PreventCommandIfReadOnly(command);
+    PreventCommandIfParallelMode(command);
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                 errmsg("cannot execute %s within security-restricted operation", command)));
+PGS_GUARD_END
+
+pgs_error *
+pgs_pin_role_setting(void)
+PGS_GUARD_BEGIN
+    SetConfigOption("role", "none", PGC_SUSET, PGC_S_OVERRIDE);
+PGS_GUARD_END
+
+pgs_error *
+pgs_load_session_libraries(void)
+PGS_GUARD_BEGIN
+    StartTransactionCommand();
+    process_session_preload_libraries();
+    CommitTransactionCommand();
+PGS_GUARD_END
+
+bool
+pgs_standard_conforming_strings(void)
+{
+    return standard_conforming_strings;
+}

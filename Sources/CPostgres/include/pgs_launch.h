@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The launcher's side of the workset: what it sees, and what it does. Only the launcher registers workers. All calls
+ * but the first belong to the launcher's process; those that return no error never raise.
+ */
+#ifndef PGS_LAUNCH_H
+#define PGS_LAUNCH_H
+
+#include "pgs_workset.h"
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+/* What the workset needs to know about its owner. Strings must live as long as the process. */
+typedef struct pgs_workset_config {
+    const char *name;               /* of the shared memory and the lock tranche */
+    const char *library;            /* that holds the entry points */
+    const char *extension;          /* whose DROP makes the workers leave */
+    const char *executor_function;
+    const char *scheduler_function;
+    const char *executor_title;     /* bgw_name and bgw_type */
+    const char *scheduler_title;
+    /* Asked once, in the postmaster, when shared memory is sized. 0 slots: a number that suits max_worker_processes. */
+    int32_t (*slots)(void);
+    int32_t (*entries)(void);
+} pgs_workset_config;
+
+/*
+ * In _PG_init, while shared_preload_libraries is being processed (elsewhere it does nothing but install the
+ * transaction callbacks' guard): shared memory, hooks and callbacks. Does nothing under pg_upgrade.
+ */
+void pgs_workset_install(const pgs_workset_config *config);
+
+typedef enum pgs_slot_state {
+    PGS_SLOT_FREE = 0,
+    PGS_SLOT_STARTING,   /* reserved, and a worker is registered */
+    PGS_SLOT_IDLE,       /* attached, nothing in hand */
+    PGS_SLOT_BUSY,       /* has work in hand */
+    PGS_SLOT_EXITED      /* its process has detached; the launcher frees it */
+} pgs_slot_state;
+
+typedef struct pgs_slot_view {
+    int32_t slot;
+    uint32_t generation;
+    pgs_slot_state state;
+    int32_t pid;             /* 0 until attached */
+    pgs_oid database;
+    pgs_oid role;
+    int64_t since;           /* of the present state */
+    int64_t turn_since;      /* since when it has worked for its role without a break; 0 when idle */
+    int32_t turn_steps;
+    int64_t taken;           /* works taken in its life */
+    bool leave_asked;
+    bool gone;               /* EXITED, and the postmaster has reaped it: the slot can be released */
+    bool failed_start;       /* EXITED without having attached */
+    bool died_at_work;       /* EXITED with work in hand and not because we wanted it */
+} pgs_slot_view;
+
+typedef struct pgs_queue_view {
+    pgs_oid database;
+    pgs_oid role;
+    int32_t waiting;
+    int64_t served_at;       /* when work of it was last taken; 0 never */
+} pgs_queue_view;
+
+typedef enum pgs_scheduler_state {
+    PGS_SCHEDULER_NONE = 0,
+    PGS_SCHEDULER_STARTING,
+    PGS_SCHEDULER_RUNNING
+} pgs_scheduler_state;
+
+typedef struct pgs_database_view {
+    pgs_oid database;
+    uint32_t generation;
+    pgs_scheduler_state scheduler;
+    bool failed;             /* the last scheduler ended without pgs_scheduler_detach, or never attached; read once */
+    bool leave_asked;
+    bool wants_scheduler;    /* a sweep is asked for, or nobody knows whether the extension is there */
+    bool is_vacated;         /* start nothing */
+    int64_t next_due;
+    int64_t since;           /* of the present scheduler state */
+} pgs_database_view;
+
+/* Makes this process the launcher: its latch is the one that is set. Frees what an earlier launcher left behind. */
+void pgs_launcher_attach(void);
+/*
+ * Looks after the workers: slots and schedulers whose process is gone are found. Returns when to come again
+ * (PGS_DUE_NEVER: not before somebody sets the latch).
+ */
+int64_t pgs_launcher_housekeep(int64_t now);
+/*
+ * SIGINT again, once a second, for steps that swallowed an interrupt; SIGTERM after the tenth. Returns when to come
+ * again.
+ */
+int64_t pgs_launcher_repeat_interrupts(int64_t now);
+/* The views; they return how many were filled. Queues: only those with waiting work; each may wake us again. */
+int32_t pgs_launcher_slots(pgs_slot_view *out, int32_t max);
+int32_t pgs_launcher_queues(pgs_queue_view *out, int32_t max);
+int32_t pgs_launcher_databases(pgs_database_view *out, int32_t max);
+int32_t pgs_launcher_slot_count(void);
+/* Databases did not fit into the table: look for them in pg_database again, in turn. Read once. */
+bool pgs_launcher_lost_databases(void);
+/* Work pushed to this queue shall not wake us until a slot or a setting changes: nothing could be done. */
+void pgs_launcher_mute(pgs_oid database, pgs_oid role);
+
+typedef enum pgs_start {
+    PGS_START_DONE = 0,
+    PGS_START_NO_SLOT,       /* no place of ours */
+    PGS_START_NO_WORKER      /* max_worker_processes is used up */
+} pgs_start;
+
+/* Reserves a slot and registers an executor for it. */
+pgs_error *PGS_NULLABLE pgs_launcher_start_executor(pgs_oid database, pgs_oid role, pgs_start *out);
+/* Registers a scheduler; makes the database known if it was not. */
+pgs_error *PGS_NULLABLE pgs_launcher_start_scheduler(pgs_oid database, pgs_start *out);
+/* Frees an EXITED slot whose process is gone. */
+void pgs_launcher_release(int32_t slot, uint32_t generation);
+/* Asks the executor of a slot to leave after its present step, or at once when idle; `now`: SIGTERM. */
+void pgs_launcher_ask_leave(int32_t slot, uint32_t generation, bool now);
+void pgs_launcher_ask_scheduler_leave(pgs_oid database);
+/* Nobody may work (true) or everybody again (false). */
+void pgs_launcher_stop(bool stopped);
+/* Drops all that is known of a database that does not exist or may not be connected to. */
+void pgs_database_forget(pgs_oid database);
+
+/*
+ * The databases that may hold the extension (connectable and no template), of the cluster; in a transaction of its
+ * own, for a process that is connected to no database. *count is how many there are, of which `max` are filled.
+ */
+pgs_error *PGS_NULLABLE pgs_list_databases(pgs_oid *out, int32_t max, int32_t *count);
+/*
+ * Whether a worker for (database, role) could connect; role 0: for the database alone. *reason is NULL or a constant
+ * text; *gone is set when the database itself is not there or takes no connections.
+ */
+pgs_error *PGS_NULLABLE pgs_check_place(
+    pgs_oid database, pgs_oid role, const char *PGS_NULLABLE *PGS_NULLABLE reason, bool *gone);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Work that is ready, and the processes that do it, in shared memory. Only a hint: everything here can be lost at any
+ * instruction and is rebuilt from tables. Work is named by (database, role, item, part); part -1 is the item as a
+ * whole.
+ *
+ * One queue per (database, role); its entries come from a pool that all queues share, and a queue may take an entry
+ * while it holds fewer than are free, so that no role can use the pool up. What finds no place is not an error: the
+ * database is marked, and its scheduler is asked to sweep the tables when there is room again.
+ *
+ * A slot is the place of one executor: the launcher reserves it for a (database, role) and a generation, the process
+ * that it starts attaches, and when that process ends, however it ends, an exit callback in plain C puts the work it
+ * had in hand back into the queue.
+ *
+ * Locks: one LWLock for queues, slots and databases, and one LWLock per slot for the phase of its step. A slot's lock
+ * may be taken while the first is held, never the other way round; nothing is raised under either.
+ */
+#ifndef PGS_WORKSET_H
+#define PGS_WORKSET_H
+
+#include "CPostgres.h"
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+typedef struct pgs_work {
+    int64_t item;
+    int32_t part;
+    int32_t deaths; /* how many processes ended with this work in hand, as far as memory knows */
+} pgs_work;
+
+/* No due time; and "look at once". Server timestamps are microseconds since 2000-01-01. */
+#define PGS_DUE_NEVER INT64_MAX
+#define PGS_DUE_NOW INT64_MIN
+
+/* ---- From any transaction: collected, delivered when it has committed and its locks are gone. May raise. ----
+ *
+ * Memory is reserved before these return, so that delivery cannot fail. What a rolled-back savepoint collected is
+ * dropped, but for the due time of timers and the wish for a sweep, which are harmless. Beyond 100,000 entries in one
+ * transaction only the wish for a sweep is kept (for interrupts: every running step of the database is interrupted,
+ * and looks at its item again). PREPARE TRANSACTION drops the list; COMMIT PREPARED then asks for a sweep.
+ */
+pgs_error *PGS_NULLABLE pgs_work_at_commit(pgs_oid role, int64_t item, int32_t part);
+/* Also interrupts a step of `item` that is running, except one of this process itself. */
+pgs_error *PGS_NULLABLE pgs_interrupt_at_commit(pgs_oid role, int64_t item);
+/* A timer row of this database was written that is due at `due` (server timestamp, microseconds). */
+pgs_error *PGS_NULLABLE pgs_timer_at_commit(int64_t due);
+/* The tables of this database hold work that nobody was told of (adoption, overflow). */
+pgs_error *PGS_NULLABLE pgs_sweep_at_commit(void);
+/*
+ * Settings or rights of a role or a database (its oid; 0: of all) changed: executors of it that started before leave
+ * after their present step.
+ */
+pgs_error *PGS_NULLABLE pgs_settings_changed_at_commit(pgs_oid of);
+
+/* ---- Executor, with its own slot; never raise, except pgs_executor_attach's caller by exiting ---- */
+
+/*
+ * Takes the slot that the launcher reserved for this process; to be called before the connection is made, because it
+ * registers the exit callback. False: the reservation is gone (another boot, another generation): leave with 0.
+ */
+bool pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role);
+/*
+ * Puts work into the queue of (this database, role) and wakes an executor or the launcher. Callable by any process
+ * connected to a database. False: no place, a sweep was noted instead. Work that is queued already is queued once.
+ */
+bool pgs_work_push(pgs_oid role, int64_t item, int32_t part);
+/*
+ * Takes the next work of this executor's queue; it is this executor's until pgs_work_finish or pgs_work_yield. Work
+ * that another slot has in hand is not given out: that slot learns it from pgs_work_finish. False: nothing to do;
+ * wait on the latch (this process counts as idle from here on) and look at pgs_slot_must_leave.
+ */
+bool pgs_work_take(pgs_work *out);
+/*
+ * Gives it up. True when somebody pushed it meanwhile: it is still ours, read the tables again. To be called after
+ * the commit, when this process knows nothing more to do for it.
+ */
+bool pgs_work_finish(void);
+/* Gives it up and puts it at the end of the queue, in one. */
+void pgs_work_yield(void);
+/*
+ * A new step begins: new generation, late SIGINTs of others are forgotten. An interrupt of ours that came since the
+ * work was taken, or since the last step, hits this step at its first CHECK_FOR_INTERRUPTS: whoever asked committed his
+ * request before, and this process may have read the tables before that. A spurious one costs a second look.
+ */
+void pgs_slot_begin_step(void);
+/*
+ * The commit begins: no interrupt of ours reaches it from here on (the caller does CHECK_FOR_INTERRUPTS after this
+ * and before committing, for the cancels of others). False when one came before: roll back.
+ */
+bool pgs_slot_begin_commit(void);
+/* The step and its transaction are over, either way. Optional; the next begin_step or give-up implies it. */
+void pgs_slot_end_step(void);
+/* Whether the step that began last was interrupted by us (and not by pg_cancel_backend or a timeout). */
+bool pgs_slot_was_interrupted(void);
+/*
+ * Between two steps: give up the present work (pgs_work_yield). Somebody without a process waits for a place, this
+ * process is asked to leave, or its turn lasted 50 steps or 200 ms and other work of its queue waits.
+ */
+bool pgs_slot_should_yield(void);
+/*
+ * Between two steps and when idle: give up the work and exit with 0. After an interrupted step look here first,
+ * before any table is touched: whoever drops or renames the database may be waiting for us with its locks held.
+ */
+bool pgs_slot_must_leave(void);
+
+/* Whether some executor of this database is working on `item` right now. */
+bool pgs_item_is_running(int64_t item);
+
+/* ---- Scheduler: at most one per database; never raise ---- */
+
+/* As pgs_executor_attach. */
+bool pgs_scheduler_attach(uint64_t main_arg, pgs_oid *database);
+/* What the tables say: whether this database has the extension and this process may run its work. */
+void pgs_database_mark(bool has_extension);
+/*
+ * Begins a look at the timers, before the snapshot of the scan is taken. Returns the earliest due time that was
+ * hinted since the last begin (PGS_DUE_NEVER if none): the scan starts at the smaller of this and its low-water mark.
+ */
+int64_t pgs_scheduler_next_due_begin(void);
+/* Publishes what the scan found. False: an earlier timer was committed meanwhile, look again. */
+bool pgs_scheduler_publish_due(int64_t due);
+/*
+ * Whether the tables must be swept, and takes the wish; it comes back if this process dies before
+ * pgs_scheduler_sweep_done. Ask again after the sweep.
+ */
+bool pgs_scheduler_take_sweep(void);
+void pgs_scheduler_sweep_done(void);
+/* Whether to leave: stopped, another database needs the place, or somebody wants to drop, rename or copy this one. */
+bool pgs_scheduler_must_leave(void);
+/*
+ * Leaves, `next_due` stays for the launcher. False: a sweep or an earlier timer was asked for meanwhile and nobody
+ * wants us gone: still attached, go on. Then exit with 0.
+ */
+bool pgs_scheduler_detach(int64_t next_due);
+
+/* ---- What any process may ask ---- */
+
+/* Whether the shared memory is there: the library was preloaded. */
+bool pgs_workset_is_ready(void);
+/* How often this postmaster has initialised its shared memory: 1, and one more for each crash restart. */
+int32_t pgs_boot_number(void);
+/* Whether this postmaster has gone through a crash restart, and when the last one was (server timestamp). */
+bool pgs_was_crash_restart(int64_t *at);
+
+/*
+ * Makes a worker of the extension itself deaf to settings of the database: search_path, role, timeouts, isolation and
+ * the like, above ALTER DATABASE and ALTER ROLE. To be called before the connection is made.
+ */
+pgs_error *PGS_NULLABLE pgs_pin_settings(void);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif

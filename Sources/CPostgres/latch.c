@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Waiting for this process's latch. */
+#include "guard.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+
+/* A day: far from the limit of WaitLatch, and an early return is always allowed. */
+#define PGS_WAIT_MILLISECONDS_MAX (24 * 3600 * 1000)
+
+pgs_error *
+pgs_latch_wait(int64_t milliseconds, const char *event, int32_t *events)
+PGS_GUARD_BEGIN
+    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0);
+    long timeout = milliseconds < 0 ? -1 : (long) Min(milliseconds, PGS_WAIT_MILLISECONDS_MAX);
+    int happened = WaitLatch(MyLatch, wanted, timeout, pgs_wait_event(event));
+
+    *events = ((happened & WL_LATCH_SET) ? PGS_WAIT_LATCH : 0) | ((happened & WL_TIMEOUT) ? PGS_WAIT_TIMEOUT : 0);
+PGS_GUARD_END
+
+void
+pgs_latch_reset(void)
+{
+    ResetLatch(MyLatch);
+}
+
+void
+pgs_latch_set_own(void)
+{
+    SetLatch(MyLatch);
+}
+
+/* Works for every process with shared memory; ProcArray knows only those in a database. */
+int32_t
+pgs_latch_own_number(void)
+{
+    return MyProc != NULL ? (int32_t) (MyProc - ProcGlobal->allProcs) : -1;
+}
+
+bool
+pgs_latch_set_number(int32_t number)
+{
+    if (number < 0 || (uint32_t) number >= ProcGlobal->allProcCount)
+        return false;
+    SetLatch(&ProcGlobal->allProcs[number].procLatch);
+    return true;
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Commands that concern the workers: a database that somebody wants for himself is left by our idle workers, the
+ * extension is left by all of them before it is dropped, settings of roles reach executors, and what a prepared
+ * transaction left is looked for when it commits.
+ */
+#include "postgres.h"
+
+#include "access/twophase.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "workset.h"
+
+#define HOLDS_MAX 8
+#define LEAVE_PATIENCE_MILLISECONDS 4000
+#define LEAVE_LOOK_MILLISECONDS 20
+
+/* A database that this transaction keeps free of our workers, to its end. */
+typedef struct hold {
+    Oid database;
+    SubTransactionId subtransaction;
+    bool is_quiesce;
+    bool forget; /* what was held is gone when this commits */
+} hold;
+
+static hold holds[HOLDS_MAX];
+static int32 hold_count = 0;
+static ProcessUtility_hook_type previous_utility = NULL;
+
+/* ---- Holds. Their release runs in commit and abort: it must not fail. ---- */
+
+static void
+count_hold(workset_database *database, bool is_quiesce, int32 by)
+{
+    if (is_quiesce)
+        database->quiesce = Max(0, database->quiesce + by);
+    else
+        database->vacate = Max(0, database->vacate + by);
+}
+
+static void
+release_last_hold(bool is_commit)
+{
+    hold held = holds[--hold_count];
+    workset_wakes wakes = {0};
+    workset_database *database;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_find(held.database);
+    if (database != NULL)
+    {
+        count_hold(database, held.is_quiesce, -1);
+        if (is_commit && held.forget)
+            workset_database_forget(database);
+    }
+    workset_wake_launcher(&wakes);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+}
+
+static void
+at_transaction_event(XactEvent event, void *argument)
+{
+    if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+        return;
+    while (hold_count > 0)
+        release_last_hold(event == XACT_EVENT_COMMIT);
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+{
+    while (event == SUBXACT_EVENT_ABORT_SUB && hold_count > 0 && holds[hold_count - 1].subtransaction >= mine)
+        release_last_hold(false);
+}
+
+/* Marks the database and wakes whoever is in it; false when nobody is. */
+static bool
+take_hold(Oid oid, bool is_quiesce, bool forget)
+{
+    workset_wakes wakes = {0};
+    workset_database *database;
+    bool held = false;
+
+    if (hold_count == HOLDS_MAX)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_find(oid);
+    if (database != NULL)
+    {
+        count_hold(database, is_quiesce, 1);
+        held = true;
+        holds[hold_count++] = (hold) {
+            .database = oid,
+            .subtransaction = GetCurrentSubTransactionId(),
+            .is_quiesce = is_quiesce,
+            .forget = forget,
+        };
+        for (int32 i = 0; is_quiesce && i < pgs_set->slot_count; i++)
+        {
+            workset_slot *slot = &pgs_set->slots[i];
+
+            if (slot->has_work && slot->database == oid)
+                (void) workset_interrupt(slot);
+        }
+        workset_database_wake_all(database, &wakes);
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return held;
+}
+
+static bool
+is_left(Oid oid, bool idle_only)
+{
+    workset_database *database;
+    bool is_empty;
+
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    database = workset_database_find(oid);
+    is_empty = database == NULL || workset_database_is_empty(database, idle_only);
+    LWLockRelease(pgs_set->lock);
+    return is_empty;
+}
+
+static void
+wait_until_left(Oid oid, bool idle_only)
+{
+    TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_PATIENCE_MILLISECONDS);
+    static uint32 wait_event = 0;
+
+    if (wait_event == 0)
+        wait_event = pgs_wait_event("WorkersLeave");
+    while (!is_left(oid, idle_only) && GetCurrentTimestamp() < end)
+    {
+        (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEAVE_LOOK_MILLISECONDS,
+                         wait_event);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    }
+}
+
+/* ---- Who may send our workers away: whoever may run the command that needs it ---- */
+
+static bool
+owns_database(Oid oid)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(DatabaseRelationId, oid, GetUserId());
+#else
+    return pg_database_ownercheck(oid, GetUserId());
+#endif
+}
+
+static bool
+owns_extension(Oid oid)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(ExtensionRelationId, oid, GetUserId());
+#else
+    return pg_extension_ownercheck(oid, GetUserId());
+#endif
+}
+
+static bool
+may_create_databases(void)
+{
+    HeapTuple tuple;
+    bool result = superuser();
+
+    if (result)
+        return true;
+    tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+    if (HeapTupleIsValid(tuple))
+    {
+        result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+        ReleaseSysCache(tuple);
+    }
+    return result;
+}
+
+static void
+vacate(const char *name, bool by_owner, bool forget)
+{
+    Oid oid = name != NULL ? get_database_oid(name, true) : InvalidOid;
+
+    if (!OidIsValid(oid) || (by_owner ? !owns_database(oid) : !may_create_databases()))
+        return;
+    if (take_hold(oid, false, forget))
+        wait_until_left(oid, true);
+}
+
+static const char *
+template_of(const CreatedbStmt *statement)
+{
+    ListCell *cell;
+
+    foreach(cell, statement->options)
+    {
+        DefElem *option = lfirst_node(DefElem, cell);
+
+        if (strcmp(option->defname, "template") == 0)
+            return option->arg != NULL ? defGetString(option) : "template1";
+    }
+    return "template1";
+}
+
+static bool
+moves_tablespace(const AlterDatabaseStmt *statement)
+{
+    ListCell *cell;
+
+    foreach(cell, statement->options)
+    {
+        if (strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+quiesce_for_drop(const DropStmt *statement)
+{
+    ListCell *cell;
+
+    if (statement->removeType != OBJECT_EXTENSION)
+        return;
+    foreach(cell, statement->objects)
+    {
+        Node *name = lfirst(cell);
+        Oid oid;
+
+        if (!IsA(name, String) || strcmp(strVal(name), pgs_config.extension) != 0)
+            continue;
+        oid = get_extension_oid(pgs_config.extension, true);
+        if (OidIsValid(oid) && owns_extension(oid) && take_hold(MyDatabaseId, true, true))
+            wait_until_left(MyDatabaseId, false);
+    }
+}
+
+/* ---- Prepared transactions ---- */
+
+/* Their dummy processes keep the transaction's number when it has ended. */
+static bool
+prepared_are_left(void)
+{
+    for (int32 i = 0; i < max_prepared_xacts; i++)
+    {
+        volatile PGPROC *proc = &PreparedXactProcs[i];
+        TransactionId transaction = proc->xid;
+
+        if (TransactionIdIsValid(transaction) && proc->databaseId == MyDatabaseId
+            && TransactionIdIsInProgress(transaction))
+            return true;
+    }
+    return false;
+}
+
+/* After COMMIT PREPARED (`committed`) or ROLLBACK PREPARED in this database. */
+static void
+prepared_ended(bool committed)
+{
+    workset_wakes wakes = {0};
+    workset_database *database;
+    bool unknown;
+    int32 prepared;
+    bool are_left;
+
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    database = workset_database_find(MyDatabaseId);
+    unknown = database == NULL;
+    prepared = unknown ? 1 : database->prepared;
+    LWLockRelease(pgs_set->lock);
+    if (prepared == 0 || (unknown && !OidIsValid(get_extension_oid(pgs_config.extension, true))))
+        return;
+
+    are_left = prepared_are_left();
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_get(MyDatabaseId);
+    if (database == NULL)
+        workset_wake_launcher(&wakes);
+    else
+    {
+        if (committed)
+            workset_want_sweep(database, &wakes);
+        /* Whoever prepares is in progress first and counts afterwards: then the count has changed. */
+        if (!are_left && database->prepared == prepared)
+            database->prepared = 0;
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+}
+
+/* ---- The hook ---- */
+
+static void
+before_statement(Node *statement, bool is_top_level)
+{
+    switch (nodeTag(statement))
+    {
+        case T_DropdbStmt:
+            if (is_top_level)
+                vacate(((DropdbStmt *) statement)->dbname, true, true);
+            break;
+        case T_CreatedbStmt:
+            if (is_top_level)
+                vacate(template_of((CreatedbStmt *) statement), false, false);
+            break;
+        case T_AlterDatabaseStmt:
+            if (is_top_level && moves_tablespace((AlterDatabaseStmt *) statement))
+                vacate(((AlterDatabaseStmt *) statement)->dbname, true, false);
+            break;
+        case T_RenameStmt:
+            if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
+                vacate(((RenameStmt *) statement)->subname, true, false);
+            break;
+        case T_DropStmt:
+            quiesce_for_drop((DropStmt *) statement);
+            break;
+        default:
+            break;
+    }
+}
+
+/* Fails only when the library was not preloaded, and then these hooks are not there. */
+static void
+settings_changed(Oid of)
+{
+    pgs_error *error = pgs_settings_changed_at_commit(of);
+
+    Assert(error == NULL);
+    (void) error;
+}
+
+static void
+role_changed(RoleSpec *role)
+{
+    settings_changed(role != NULL ? get_rolespec_oid(role, true) : InvalidOid);
+}
+
+static void
+after_statement(NodeTag tag, Node *statement)
+{
+    if (tag == T_AlterRoleStmt)
+        role_changed(((AlterRoleStmt *) statement)->role);
+    else if (tag == T_AlterRoleSetStmt)
+        role_changed(((AlterRoleSetStmt *) statement)->role);
+    else if (tag == T_AlterDatabaseSetStmt)
+        settings_changed(get_database_oid(((AlterDatabaseSetStmt *) statement)->dbname, true));
+}
+
+static void
+utility(
+    PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUtilityContext context,
+    ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+{
+    Node *statement = planned->utilityStmt;
+    NodeTag tag = nodeTag(statement); /* a statement that commits inside may take its tree with it */
+    bool is_ours = pgs_set != NULL && !IsBinaryUpgrade && !RecoveryInProgress() && OidIsValid(MyDatabaseId);
+    bool commits_prepared = false;
+    bool rolls_back_prepared = false;
+
+    if (IsA(statement, TransactionStmt))
+    {
+        commits_prepared = ((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
+        rolls_back_prepared = ((TransactionStmt *) statement)->kind == TRANS_STMT_ROLLBACK_PREPARED;
+    }
+    else if (is_ours && IsTransactionState())
+        before_statement(statement, context == PROCESS_UTILITY_TOPLEVEL);
+
+    if (previous_utility != NULL)
+        previous_utility(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+    else
+        standard_ProcessUtility(
+            planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+
+    if (!is_ours)
+        return;
+    if (commits_prepared || rolls_back_prepared)
+        prepared_ended(commits_prepared);
+    else
+        after_statement(tag, statement);
+}
+
+void
+workset_utility_install(void)
+{
+    previous_utility = ProcessUtility_hook;
+    ProcessUtility_hook = utility;
+    RegisterXactCallback(at_transaction_event, NULL);
+    RegisterSubXactCallback(at_subtransaction_event, NULL);
+}

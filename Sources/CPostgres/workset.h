@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The layout of the workset in shared memory; see pgs_workset.h for what it means. Fixed size, plain structs, indexes
+ * instead of pointers.
+ *
+ * `set->lock` guards queues, entries, databases and all of a slot but its step. `slot->step_lock` guards phase,
+ * generation of the step and the interrupt marks, so that a SIGINT is sent only to the step it is meant for. Order:
+ * set lock, step lock. Fields marked "peeked" are also read without a lock, by the process that owns the slot.
+ */
+#ifndef PGS_WORKSET_INTERNAL_H
+#define PGS_WORKSET_INTERNAL_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/lwlock.h"
+
+#include "pgs_launch.h"
+
+#define WORKSET_QUEUES 512
+#define WORKSET_DATABASES 256
+#define WORKSET_SLOTS_MAX 256
+#define WORKSET_ENTRIES_MIN 1024
+#define WORKSET_SETTINGS 64
+/* Works pushed per hold of the lock. */
+#define WORKSET_BATCH 1000
+#define WORKSET_NONE (-1)
+/* SIGINTs to a step that swallows them, a second apart, before the SIGTERM. */
+#define WORKSET_INTERRUPTS_MAX 10
+#define WORKSET_TURN_STEPS 50
+#define WORKSET_TURN_MICROSECONDS INT64CONST(200000)
+
+typedef struct workset_entry {
+    int64 item;
+    int32 part;
+    int32 deaths;
+    int32 queue;
+    int32 next;        /* in its queue, or in the free list */
+    int32 bucket_next; /* in its hash bucket */
+} workset_entry;
+
+typedef struct workset_queue {
+    Oid database;      /* InvalidOid: unused */
+    Oid role;
+    int32 head;
+    int32 tail;
+    int32 count;       /* peeked */
+    int32 slots;       /* slots reserved for it */
+    int32 idle;        /* of these, idle and not yet woken */
+    int32 refill_at;   /* ask for a sweep when count has fallen to this */
+    bool overflow;     /* the tables hold more */
+    bool told;         /* the launcher knows, or does not want to */
+    TimestampTz served_at;
+} workset_queue;
+
+typedef enum workset_phase {
+    WORKSET_PHASE_NONE = 0,
+    WORKSET_PHASE_RUNNING,
+    WORKSET_PHASE_COMMITTING
+} workset_phase;
+
+typedef struct workset_slot {
+    pgs_slot_state state;
+    uint32 generation; /* of the reservation */
+    int32 pid;
+    int32 procno;
+    Oid database;
+    Oid role;
+    int32 queue;
+    int32 database_index;
+    bool leave;        /* peeked */
+    bool counted_idle; /* counted in its queue's `idle` */
+    bool woken;        /* by a push, and has not looked since */
+    bool failed_start;
+    bool died_at_work;
+    bool gone;         /* EXITED, and the postmaster has reaped it */
+    bool has_work;     /* (item, part) is in hand */
+    bool dirty;        /* somebody pushed it meanwhile */
+    int64 item;
+    int32 part;
+    int32 deaths;
+    int32 work_steps;
+    TimestampTz work_since;
+    uint32 settings;   /* workset_settings() at attach */
+    TimestampTz since;
+    TimestampTz turn_since;
+    int32 turn_steps;
+    int64 taken;
+
+    LWLock *step_lock;
+    workset_phase phase;
+    bool interrupted;  /* peeked: this step was interrupted by us */
+    bool interrupt_next; /* an interrupt came between steps */
+    int32 interrupts;  /* sent to this step */
+    TimestampTz interrupted_at;
+} workset_slot;
+
+typedef struct workset_database {
+    Oid oid;           /* InvalidOid: unused */
+    uint32 generation; /* of the scheduler's reservation */
+    pgs_scheduler_state scheduler;
+    int32 pid;
+    int32 procno;
+    int32 slots;       /* slots reserved in it */
+    int32 queues;      /* queues in use of it */
+    int32 prepared;    /* at most so many prepared transactions may have left work; 1 after a start */
+    int32 vacate;      /* peeked: commands that want the database for themselves */
+    int32 quiesce;     /* peeked: transactions that drop the extension */
+    bool known;        /* the extension is there */
+    bool leave;        /* peeked: the scheduler shall leave */
+    bool failed;
+    bool sweep;        /* wanted */
+    bool sweeping;     /* taken, not done */
+    bool overflow;     /* work of a role that got no queue or no entry at all */
+    bool scanning;     /* between next_due_begin and publish_due */
+    TimestampTz next_due;
+    TimestampTz hinted;  /* earliest due committed since the scan began */
+    TimestampTz since;
+} workset_database;
+
+typedef struct workset {
+    LWLock *lock;
+    int32 boot;
+    bool unclean;      /* the last stop was a crash */
+    TimestampTz booted_at;
+    int32 launcher_pid;
+    int32 launcher_procno;
+    bool stopped;      /* peeked */
+    bool starved;      /* some overflow has no entry of its own to be noticed by */
+    bool lost_databases;
+    pg_atomic_uint32 settings_generations[WORKSET_SETTINGS]; /* by oid of a role or database; [0] also for all */
+    uint32 next_generation;
+    int32 slot_count;
+    int32 entry_count;
+    int32 bucket_count; /* a power of two */
+    int32 free_head;
+    int32 free_count;
+    workset_queue queues[WORKSET_QUEUES];
+    workset_database databases[WORKSET_DATABASES];
+    workset_slot slots[WORKSET_SLOTS_MAX];
+    /* followed by int32 buckets[bucket_count] and workset_entry entries[entry_count] */
+} workset;
+
+/* What a worker gets in bgw_extra, to be compared with its place. */
+typedef struct workset_ticket {
+    int32 boot;
+    uint32 generation;
+} workset_ticket;
+
+/* NULL when the library was not preloaded. */
+extern workset *pgs_set;
+extern workset_entry *pgs_entries;
+extern int32 *pgs_buckets;
+extern pgs_workset_config pgs_config;
+extern workset_slot *pgs_my_slot;
+
+/* Latches to set once the lock is released. */
+typedef struct workset_wakes {
+    int32 count;
+    int32 procno[64];
+} workset_wakes;
+
+extern void workset_wake(workset_wakes *wakes, int32 procno);
+extern void workset_wake_launcher(workset_wakes *wakes);
+extern void workset_wake_scheduler(workset_wakes *wakes, workset_database *database);
+extern void workset_wake_flush(workset_wakes *wakes);
+extern int32 workset_my_procno(void);
+
+/* All of the following want `set->lock` held exclusively; the `find` ones shared at least. */
+extern workset_queue *workset_queue_find(Oid database, Oid role);
+extern workset_queue *workset_queue_get(workset_database *database, Oid role);
+extern void workset_queue_drop(workset_queue *queue);
+extern bool workset_push(
+    workset_database *database, Oid role, int64 item, int32 part, int32 deaths, workset_wakes *wakes);
+extern void workset_slot_set_idle(workset_slot *slot, bool idle);
+/* The process of a slot is gone or going: what it had in hand is put back. */
+extern void workset_slot_exited(workset_slot *slot, workset_wakes *wakes);
+
+extern workset_database *workset_database_find(Oid oid);
+extern workset_database *workset_database_get(Oid oid);
+extern void workset_database_reclaim(workset_database *database);
+extern void workset_want_sweep(workset_database *database, workset_wakes *wakes);
+extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
+extern void workset_starved_retry(workset_wakes *wakes);
+/* The database has no scheduler any more; what it had begun is to be done again. */
+extern void workset_scheduler_unseat(workset_database *database, bool failed, workset_wakes *wakes);
+
+/* Which generation counts the changes of a role or database; InvalidOid: of everything. */
+static inline int32
+workset_settings_bucket(Oid oid)
+{
+    return oid == InvalidOid ? 0 : 1 + (int32) ((((uint32) oid * 2654435769u) >> 8) % (WORKSET_SETTINGS - 1));
+}
+
+/* Changes whenever settings or rights of the role, of the database or of all did. Lock-free. */
+extern uint32 workset_settings(Oid database, Oid role);
+
+/*
+ * Interrupts the step of a slot, or the next one if none runs; false when none ran. Takes the step lock itself;
+ * `set->lock` held.
+ */
+extern bool workset_interrupt(workset_slot *slot);
+/* SIGTERM, but never into a commit. The same locks. */
+extern void workset_terminate(workset_slot *slot);
+/* Who is in the database, the caller's own slot left out; `idle_only`: steps that run do not count. */
+extern bool workset_database_is_empty(workset_database *database, bool idle_only);
+extern void workset_database_wake_all(workset_database *database, workset_wakes *wakes);
+extern void workset_database_forget(workset_database *database);
+
+extern void workset_commit_list_install(void);
+extern void workset_utility_install(void);
+
+#endif

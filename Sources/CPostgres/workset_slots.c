@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Slots: the executors' places, what each has in hand, and how its step is interrupted. */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "utils/timestamp.h"
+
+#include "workset.h"
+
+workset_slot *pgs_my_slot = NULL;
+
+/* Keeps the queue's number of idle executors that a push may wake. */
+void
+workset_slot_set_idle(workset_slot *slot, bool idle)
+{
+    workset_queue *queue = &pgs_set->queues[slot->queue];
+
+    if (slot->counted_idle != idle)
+        queue->idle += idle ? 1 : -1;
+    slot->counted_idle = idle;
+}
+
+/* Gives the work in hand back, if there is any. */
+static void
+put_back(workset_slot *slot, int32 deaths, workset_wakes *wakes)
+{
+    workset_database *database = &pgs_set->databases[slot->database_index];
+
+    if (!slot->has_work)
+        return;
+    slot->has_work = false;
+    slot->dirty = false;
+    (void) workset_push(database, slot->role, slot->item, slot->part, deaths, wakes);
+}
+
+static void
+forget_step(workset_slot *slot)
+{
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    slot->phase = WORKSET_PHASE_NONE;
+    slot->interrupted = false;
+    slot->interrupt_next = false;
+    LWLockRelease(slot->step_lock);
+}
+
+void
+workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
+{
+    workset_slot_set_idle(slot, false);
+    if (slot->state == PGS_SLOT_STARTING)
+        slot->failed_start = true;
+    if (slot->has_work)
+        put_back(slot, slot->deaths + (slot->died_at_work ? 1 : 0), wakes);
+    slot->state = PGS_SLOT_EXITED;
+    slot->since = GetCurrentTimestamp();
+    slot->pid = 0;
+    slot->procno = WORKSET_NONE;
+    pgs_set->queues[slot->queue].told = false;
+    forget_step(slot);
+    workset_wake_launcher(wakes);
+}
+
+/*
+ * The process ends, in whatever way: after its transaction was rolled back, and in plain C, since the frames of
+ * another language may still be on the stack below.
+ */
+static void
+detach(int code, Datum argument)
+{
+    workset_slot *slot = pgs_my_slot;
+    workset_wakes wakes = {0};
+
+    if (slot == NULL)
+        return;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    slot->died_at_work = slot->has_work && !pgs_slot_must_leave() && slot->interrupts < WORKSET_INTERRUPTS_MAX;
+    pgs_my_slot = NULL;
+    workset_slot_exited(slot, &wakes);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+}
+
+bool
+pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role)
+{
+    workset_ticket ticket;
+    workset_slot *slot;
+    bool attached = false;
+
+    if (pgs_set == NULL || MyBgworkerEntry == NULL || main_arg >= (uint64) pgs_set->slot_count)
+        return false;
+    memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
+    if (ticket.boot != pgs_set->boot)
+        return false;
+    slot = &pgs_set->slots[main_arg];
+    before_shmem_exit(detach, (Datum) 0);
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (slot->state == PGS_SLOT_STARTING && slot->generation == ticket.generation)
+    {
+        slot->state = PGS_SLOT_IDLE;
+        slot->since = GetCurrentTimestamp();
+        slot->pid = MyProcPid;
+        slot->procno = workset_my_procno();
+        slot->settings = workset_settings(slot->database, slot->role);
+        *database = slot->database;
+        *role = slot->role;
+        pgs_my_slot = slot;
+        attached = true;
+    }
+    LWLockRelease(pgs_set->lock);
+    return attached;
+}
+
+bool
+pgs_work_finish(void)
+{
+    workset_slot *slot = pgs_my_slot;
+    bool again;
+
+    if (slot == NULL)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    again = slot->dirty;
+    slot->dirty = false;
+    if (!again)
+        slot->has_work = false;
+    forget_step(slot);
+    LWLockRelease(pgs_set->lock);
+    return again;
+}
+
+void
+pgs_work_yield(void)
+{
+    workset_slot *slot = pgs_my_slot;
+    workset_wakes wakes = {0};
+
+    if (slot == NULL)
+        return;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    put_back(slot, slot->deaths, &wakes);
+    forget_step(slot);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+}
+
+void
+pgs_slot_begin_step(void)
+{
+    workset_slot *slot = pgs_my_slot;
+
+    if (slot == NULL)
+        return;
+    slot->turn_steps++;
+    slot->work_steps++;
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    QueryCancelPending = false;
+    slot->phase = WORKSET_PHASE_RUNNING;
+    slot->interrupted = slot->interrupt_next;
+    slot->interrupts = 0;
+    slot->interrupted_at = 0;
+    slot->interrupt_next = false;
+    if (slot->interrupted)
+    {
+        slot->interrupts = 1;
+        slot->interrupted_at = GetCurrentTimestamp();
+        QueryCancelPending = true;
+        InterruptPending = true;
+    }
+    LWLockRelease(slot->step_lock);
+}
+
+bool
+pgs_slot_begin_commit(void)
+{
+    workset_slot *slot = pgs_my_slot;
+    bool clear;
+
+    if (slot == NULL)
+        return true;
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    clear = !slot->interrupted;
+    slot->phase = clear ? WORKSET_PHASE_COMMITTING : WORKSET_PHASE_NONE;
+    LWLockRelease(slot->step_lock);
+    return clear;
+}
+
+void
+pgs_slot_end_step(void)
+{
+    workset_slot *slot = pgs_my_slot;
+
+    if (slot == NULL)
+        return;
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    slot->phase = WORKSET_PHASE_NONE;
+    LWLockRelease(slot->step_lock);
+}
+
+bool
+pgs_slot_was_interrupted(void)
+{
+    return pgs_my_slot != NULL && ((volatile workset_slot *) pgs_my_slot)->interrupted;
+}
+
+/* `kill` under the step lock: the process cannot have begun another step, nor have left. */
+bool
+workset_interrupt(workset_slot *slot)
+{
+    bool was_running;
+
+    if (slot == pgs_my_slot)
+        return false;
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    was_running = slot->phase == WORKSET_PHASE_RUNNING && slot->pid != 0;
+    if (was_running)
+    {
+        slot->interrupted = true;
+        if (slot->interrupts == 0)
+        {
+            slot->interrupts = 1;
+            slot->interrupted_at = GetCurrentTimestamp();
+        }
+        kill(slot->pid, SIGINT);
+    }
+    else
+        slot->interrupt_next = true;
+    LWLockRelease(slot->step_lock);
+    return was_running;
+}
+
+void
+workset_terminate(workset_slot *slot)
+{
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    if (slot->phase != WORKSET_PHASE_COMMITTING && slot->pid != 0)
+        kill(slot->pid, SIGTERM);
+    LWLockRelease(slot->step_lock);
+}
+
+uint32
+workset_settings(Oid database, Oid role)
+{
+    return pg_atomic_read_u32(&pgs_set->settings_generations[0])
+        + pg_atomic_read_u32(&pgs_set->settings_generations[workset_settings_bucket(database)])
+        + pg_atomic_read_u32(&pgs_set->settings_generations[workset_settings_bucket(role)]);
+}
+
+bool
+pgs_slot_must_leave(void)
+{
+    volatile workset_slot *slot = pgs_my_slot;
+    volatile workset_database *database;
+
+    if (slot == NULL)
+        return false;
+    database = &pgs_set->databases[slot->database_index];
+    return slot->leave || ((volatile workset *) pgs_set)->stopped || database->vacate > 0 || database->quiesce > 0
+        || slot->settings != workset_settings(slot->database, slot->role);
+}
+
+bool
+pgs_slot_should_yield(void)
+{
+    volatile workset_slot *slot = pgs_my_slot;
+
+    if (slot == NULL)
+        return false;
+    if (pgs_slot_must_leave())
+        return true;
+    if (((volatile workset_queue *) &pgs_set->queues[slot->queue])->count == 0)
+        return false;
+    return slot->work_steps >= WORKSET_TURN_STEPS
+        || GetCurrentTimestamp() - slot->work_since >= WORKSET_TURN_MICROSECONDS;
+}
+
+bool
+pgs_item_is_running(int64_t item)
+{
+    bool found = false;
+
+    if (pgs_set == NULL)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    for (int32 i = 0; i < pgs_set->slot_count && !found; i++)
+    {
+        workset_slot *slot = &pgs_set->slots[i];
+
+        found = slot->has_work && slot->item == item
+            && slot->database == MyDatabaseId;
+    }
+    LWLockRelease(pgs_set->lock);
+    return found;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Transactions of workers, subtransactions, and the way back from an error. */
+#include "guard.h"
+
+#include "access/xact.h"
+#include "jit/jit.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "replication/slot.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+pgs_error *
+pgs_xact_start(void)
+PGS_GUARD_BEGIN
+    /* Without a client nobody else sets what now() shows. */
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+PGS_GUARD_END
+
+pgs_error *
+pgs_xact_commit(void)
+PGS_GUARD_BEGIN
+    CommitTransactionCommand();
+    pgstat_report_stat(false);
+PGS_GUARD_END
+
+bool
+pgs_xact_is_open(void)
+{
+    return IsTransactionState();
+}
+
+/*
+ * What PostgresMain does after an error, without the report: the error was taken already. An error in here is thrown
+ * at whoever runs this process; with nobody there it ends the process, as it should.
+ */
+void
+pgs_xact_abort(void)
+{
+    int armed = pgs_trap_armed;
+
+    pgs_trap_armed = 0;
+    error_context_stack = NULL;
+    HOLD_INTERRUPTS();
+    disable_all_timeouts(false);
+    QueryCancelPending = false;
+    debug_query_string = NULL;
+    AbortCurrentTransaction();
+    PortalErrorCleanup();
+    if (MyReplicationSlot != NULL)
+        ReplicationSlotRelease();
+    if (MyProc != NULL)
+        ReplicationSlotCleanup();
+    jit_reset_after_error();
+    MemoryContextSwitchTo(TopMemoryContext);
+    FlushErrorState();
+    pgs_error_settled();
+    RESUME_INTERRUPTS();
+    pgs_trap_armed = armed;
+}
+
+pgs_error *
+pgs_snapshot_push(void)
+PGS_GUARD_BEGIN
+    PushActiveSnapshot(GetTransactionSnapshot());
+PGS_GUARD_END
+
+pgs_error *
+pgs_snapshot_pop(void)
+PGS_GUARD_BEGIN
+    if (ActiveSnapshotSet())
+        PopActiveSnapshot();
+PGS_GUARD_END
+
+pgs_error *
+pgs_subxact_begin(pgs_subxact *out)
+PGS_GUARD_BEGIN
+    out->context = CurrentMemoryContext;
+    out->owner = CurrentResourceOwner;
+    BeginInternalSubTransaction(NULL);
+    out->level = GetCurrentTransactionNestLevel();
+PGS_GUARD_END_RESTORING
+
+static void
+require_level(const pgs_subxact *subxact)
+{
+    if (GetCurrentTransactionNestLevel() != subxact->level)
+        elog(ERROR, "subtransaction of level %d ended at level %d", subxact->level, GetCurrentTransactionNestLevel());
+}
+
+pgs_error *
+pgs_subxact_release(const pgs_subxact *subxact)
+PGS_GUARD_BEGIN
+    require_level(subxact);
+    ReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(subxact->context);
+    CurrentResourceOwner = subxact->owner;
+PGS_GUARD_END
+
+/* Unchecked: this is the way back from a caught error. */
+pgs_error *
+pgs_subxact_rollback(const pgs_subxact *subxact)
+PGS_GUARD_BEGIN_UNCHECKED
+    require_level(subxact);
+    RollbackAndReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(subxact->context);
+    CurrentResourceOwner = subxact->owner;
+    pgs_error_settled();
+PGS_GUARD_END_UNCHECKED

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: PostgreSQL
+
+import DurableModel
+
+/// What has to change beside the journal. The machine notes the difference as it goes, so that finding it does not
+/// depend on how many branches there are.
+extension Machine {
+    /// What has changed since the stored state.
+    struct Changes: Hashable, Sendable {
+        var wasActive: [BranchID: Bool] = [:]
+        var oldTimer: [BranchID: Timestamp?] = [:]
+
+        var isEmpty: Bool { wasActive.isEmpty && oldTimer.isEmpty }
+    }
+
+    /// What the sets and tables hold about a branch.
+    struct Standing {
+        var isStep: Bool
+        var due: Timestamp?
+        var isSignal: Bool
+        var isUndecided: Bool
+
+        init(_ branch: Branch?) {
+            isStep = branch?.waiting.isStep ?? false
+            due = branch?.waiting.due
+            isSignal = branch?.waiting.isSignal ?? false
+            isUndecided = branch?.isUndecided ?? false
+        }
+    }
+
+    /// A branch has come to wait for something else, or is gone (`branch == nil`).
+    mutating func note(_ id: BranchID, from old: Standing, to branch: Branch?) {
+        let new = Standing(branch)
+        if old.isStep != new.isStep {
+            if changes.wasActive[id] == nil { changes.wasActive[id] = old.isStep }
+            if new.isStep { runnableBranches.insert(id) } else { runnableBranches.remove(id) }
+        }
+        if old.due != new.due {
+            if changes.oldTimer[id] == nil { changes.oldTimer[id] = .some(old.due) }
+            timers[id] = new.due
+        }
+        if old.isSignal != new.isSignal {
+            if new.isSignal { signalWaits.insert(id) } else { signalWaits.remove(id) }
+        }
+        if new.isUndecided { undecided.insert(id) } else { undecided.remove(id) }
+    }
+
+    /// Hands out the changes and starts anew.
+    mutating func takeChanges(into decided: inout Decided) {
+        guard !changes.isEmpty else { return }
+        for (id, was) in changes.wasActive.sorted(by: { $0.key < $1.key }) {
+            let isActive = runnableBranches.contains(id)
+            if isActive && !was { decided.activated.append(id) }
+            if !isActive && was { decided.deactivated.append(id) }
+        }
+        for (id, old) in changes.oldTimer.sorted(by: { $0.key < $1.key }) where old != timers[id] {
+            if let old { decided.timersCleared.append(Decided.Timer(branch: id, due: old)) }
+            if let due = timers[id] { decided.timersSet.append(Decided.Timer(branch: id, due: due)) }
+        }
+        changes = Changes()
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+/// What decisions depend on besides the journal.
+public struct DecisionContext: Sendable {
+    public var now: Timestamp
+    /// The reason of a cancel request, if there is one.
+    public var cancelReason: Bytes?
+    /// Signals that no wait has taken, oldest first.
+    public var signals: [PendingSignal]
+    /// The shortest time from the beginning of an iteration to the beginning of the next, in microseconds.
+    public var loopIntervalMin: Int64
+    /// Most iterations of one run of a loop; 0 for no limit.
+    public var loopIterationsMax: Int64
+
+    public init(
+        now: Timestamp,
+        cancelReason: Bytes? = nil,
+        signals: [PendingSignal] = [],
+        loopIntervalMin: Int64 = 1_000_000,
+        loopIterationsMax: Int64 = 0
+    ) {
+        self.now = now
+        self.cancelReason = cancelReason
+        self.signals = signals
+        self.loopIntervalMin = loopIntervalMin
+        self.loopIterationsMax = loopIterationsMax
+    }
+}
+
+/// What a commit has to write after decisions: the decisions themselves, and what has changed beside the journal
+/// since the last commit, a step's own completion included.
+public struct Decided: Hashable, Sendable {
+    public struct Timer: Hashable, Sendable {
+        public var branch: BranchID
+        public var due: Timestamp
+    }
+
+    /// The decisions in the order in which they were made; all are folded already.
+    public var entries: [JournalEntry] = []
+    public var timersSet: [Timer] = []
+    public var timersCleared: [Timer] = []
+    public var activated: [BranchID] = []
+    public var deactivated: [BranchID] = []
+    public var signalsConsumed: [Int64] = []
+    /// There was more to decide than one commit should carry: somebody must call again, without waiting.
+    public var isUnfinished = false
+
+    public init() {}
+}
+
+extension Machine {
+    /// Most decisions of one call. Without it a loop that neither works nor pauses would never return.
+    public static let decisionsMax = 1_000
+
+    /// Makes and folds every decision that can be made now, until nothing is left to decide.
+    ///
+    /// A cancel request ends the instance. Races are decided and arms started first, then signals are handed to
+    /// waits, oldest to oldest, then timers that are due fire in the order of their due times: a signal that is
+    /// there wins against a timeout. Throws only when the instance has used up its numbers.
+    public mutating func decide(_ context: DecisionContext) throws(ReplayError) -> Decided {
+        var decided = Decided()
+        var signals = context.signals
+        if outcome == nil, let reason = context.cancelReason {
+            drop(.root)
+            outcome = .cancelled(reason: reason)
+        }
+        while outcome == nil {
+            if try settleUndecided(context, hasSignals: !signals.isEmpty, &decided) { continue }
+            if try receiveSignal(context, &signals, &decided) { continue }
+            if try settleUndecided(context, hasSignals: false, &decided) { continue }
+            guard try fireTimers(context, &decided) else { break }
+        }
+        takeChanges(into: &decided)
+        return decided
+    }
+
+    /// Decides for the branches that wait for nothing but a decision; returns whether it decided anything.
+    ///
+    /// While signals are there, waits for signals do not get their timers yet: most never need one.
+    private mutating func settleUndecided(
+        _ context: DecisionContext,
+        hasSignals: Bool,
+        _ decided: inout Decided
+    ) throws(ReplayError) -> Bool {
+        guard !undecided.isEmpty else { return false }
+        var hasDecided = false
+        for id in undecided.sorted() where outcome == nil && undecided.contains(id) {
+            guard let waiting = branches[id]?.waiting, !(hasSignals && waiting.isSignal) else { continue }
+            let canFire = decided.entries.count < Machine.decisionsMax
+            guard let event = event(for: waiting, of: id, context, canFire: canFire) else { continue }
+            try journal(event, of: id, at: context.now, in: &decided)
+            hasDecided = true
+        }
+        return hasDecided
+    }
+
+    private func event(
+        for waiting: Waiting,
+        of id: BranchID,
+        _ context: DecisionContext,
+        canFire: Bool
+    ) -> Event? {
+        let due: Timestamp
+        switch waiting {
+        case .entered, .step:
+            return nil
+        case .fork(let node):
+            return .forked(first: nextBranch, count: Int32(truncatingIfNeeded: armNodes(of: node).count))
+        case .arms:
+            return branches[id]?.arms?.firstEnded.map { .raceDecided(winner: Int32(truncatingIfNeeded: $0)) }
+        case .timer(let node, _):
+            switch dueTime(of: node, after: context.now) {
+            case .valid(let time): due = time
+            case .invalid(let failure): return .stepFailed(failure)
+            }
+        case .pause:
+            guard case .loop(_, let loop)? = branches[id]?.frames.last else { return nil }
+            if context.loopIterationsMax > 0 && loop.iteration >= context.loopIterationsMax {
+                return .stepFailed(.tooManyIterations(context.loopIterationsMax))
+            }
+            due = loop.began.advanced(byMicroseconds: max(context.loopIntervalMin, 0))
+        case .signal(_, let wait):
+            due = context.now.advanced(bySeconds: wait.timeoutSeconds ?? 0)
+        }
+        if due > context.now { return .timerSet(due: due) }
+        return canFire ? .timerFired : .timerSet(due: context.now)
+    }
+
+    /// Hands the oldest signal that somebody waits for to the oldest wait for it.
+    private mutating func receiveSignal(
+        _ context: DecisionContext,
+        _ signals: inout [PendingSignal],
+        _ decided: inout Decided
+    ) throws(ReplayError) -> Bool {
+        guard !signals.isEmpty, !signalWaits.isEmpty else { return false }
+        var waits: [Bytes: (since: Timestamp, branch: BranchID)] = [:]
+        for id in signalWaits {
+            guard case .signal(_, let wait)? = branches[id]?.waiting else { continue }
+            let found = (since: wait.since, branch: id)
+            if let other = waits[wait.name], other <= found { continue }
+            waits[wait.name] = found
+        }
+        for (i, signal) in signals.enumerated() {
+            guard let wait = waits[signal.name] else { continue }
+            guard decided.entries.count < Machine.decisionsMax else {
+                decided.isUnfinished = true
+                return false
+            }
+            try journal(.signalReceived(data: signal.data), of: wait.branch, at: context.now, in: &decided)
+            decided.signalsConsumed.append(signal.number)
+            signals.remove(at: i)
+            return true
+        }
+        return false
+    }
+
+    /// Fires timers that are due until one of them brings up another decision.
+    private mutating func fireTimers(
+        _ context: DecisionContext,
+        _ decided: inout Decided
+    ) throws(ReplayError) -> Bool {
+        guard timers.contains(where: { $0.value <= context.now }) else { return false }
+        var hasFired = false
+        let due = timers.filter { $0.value <= context.now }.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+        for (id, time) in due where timers[id] == time {
+            guard decided.entries.count < Machine.decisionsMax else {
+                decided.isUnfinished = true
+                return false
+            }
+            try journal(.timerFired, of: id, at: context.now, in: &decided)
+            hasFired = true
+            if outcome != nil || !undecided.isEmpty { break }
+        }
+        return hasFired
+    }
+
+    private mutating func journal(
+        _ event: Event,
+        of id: BranchID,
+        at: Timestamp,
+        in decided: inout Decided
+    ) throws(ReplayError) {
+        decided.entries.append(try append(event, to: id, at: at))
+    }
+
+    /// Makes and folds the next entry of a branch.
+    mutating func append(_ event: Event, to id: BranchID, at: Timestamp) throws(ReplayError) -> JournalEntry {
+        guard let branch = branches[id], let node = branch.waiting.node else {
+            throw ReplayError(.unknownBranch, branch: id, sequence: 0, node: .root)
+        }
+        guard let sequence = nextSequence(of: id) else {
+            throw ReplayError(.numbersExhausted, branch: id, sequence: branch.sequence, node: node)
+        }
+        let entry = JournalEntry(branch: id, sequence: sequence, node: node, at: at, event: event)
+        try apply(entry)
+        return entry
+    }
+}

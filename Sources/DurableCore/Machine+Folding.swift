@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+extension Machine {
+    /// Applies one stored fact and follows its consequences.
+    ///
+    /// Entries of one branch come in their order; entries of an arm come after the `forked` that started it and
+    /// before what its parent does with its end. `fold(all:)` finds such an order by itself.
+    /// Throws when the entry cannot follow what was folded before; the machine must then be thrown away.
+    public mutating func fold(_ entry: JournalEntry) throws(ReplayError) {
+        try apply(entry)
+        changes = Changes()
+    }
+
+    /// Applies stored facts of several branches, ordered by (branch, sequence) as the journal's key has them.
+    public mutating func fold(all entries: [JournalEntry]) throws(ReplayError) {
+        guard !entries.isEmpty else { return }
+        var rest = try Machine.ranges(of: entries)
+        // The branches from the root down to the one whose entries are taken, and the fork of each whose arms
+        // have had their turn already.
+        var path: [(branch: BranchID, forkDone: BranchID?)] = [(.root, nil)]
+        while let (branch, forkDone) = path.last {
+            if let range = rest[branch] {
+                rest[branch] = try takeEntries(entries, range, of: branch)
+            }
+            if let arms = branches[branch]?.arms, arms.first != forkDone {
+                path[path.count - 1].forkDone = arms.first
+                for arm in arms.ends.indices.reversed() where arms.ends[arm] == nil {
+                    path.append((arms.branch(arm), nil))
+                }
+            } else if let range = rest[branch], branches[branch] != nil, forkDone == nil {
+                throw ReplayError(.unexpectedEvent, at: entries[range.lowerBound])
+            } else {
+                path.removeLast()
+            }
+        }
+        if let range = rest.values.min(by: { $0.lowerBound < $1.lowerBound }) {
+            let entry = entries[range.lowerBound]
+            throw ReplayError(outcome == nil ? .unknownBranch : .afterEnd, at: entry)
+        }
+        changes = Changes()
+    }
+
+    /// Applies what can be applied of `range`; returns the rest, nil when nothing is left.
+    private mutating func takeEntries(
+        _ entries: [JournalEntry],
+        _ range: Range<Int>,
+        of branch: BranchID
+    ) throws(ReplayError) -> Range<Int>? {
+        var next = range.lowerBound
+        while next < range.upperBound, let found = branches[branch] {
+            // While arms are running, only the decision of a race can come next, and that after its winner.
+            if found.arms != nil && !found.isUndecided { break }
+            try apply(entries[next])
+            next += 1
+        }
+        return next < range.upperBound ? next..<range.upperBound : nil
+    }
+
+    private static func ranges(of entries: [JournalEntry]) throws(ReplayError) -> [BranchID: Range<Int>] {
+        var ranges: [BranchID: Range<Int>] = [:]
+        var start = 0
+        for i in entries.indices where i + 1 == entries.count || entries[i + 1].branch != entries[i].branch {
+            let branch = entries[i].branch
+            guard ranges[branch] == nil else { throw ReplayError(.wrongSequence, at: entries[i]) }
+            ranges[branch] = start..<(i + 1)
+            start = i + 1
+        }
+        return ranges
+    }
+
+    /// Applies one fact, stored or new.
+    mutating func apply(_ entry: JournalEntry) throws(ReplayError) {
+        guard outcome == nil else { throw ReplayError(.afterEnd, at: entry) }
+        guard let branch = branches[entry.branch] else { throw ReplayError(.unknownBranch, at: entry) }
+        guard branch.sequence < Int32.max, entry.sequence == branch.sequence + 1 else {
+            throw ReplayError(.wrongSequence, at: entry)
+        }
+        guard branch.waiting.node == entry.node else { throw ReplayError(.wrongNode, at: entry) }
+        let waiting = branch.waiting
+        hasEntries = true
+        try apply(entry, to: waiting)
+    }
+
+    private mutating func apply(_ entry: JournalEntry, to waiting: Waiting) throws(ReplayError) {
+        let id = entry.branch
+        branches[id]?.sequence = entry.sequence
+        switch (entry.event, waiting) {
+        case (.stepCompleted(let result), .step(let node)):
+            leave(id, node, result, at: entry.at)
+        case (.stepFailed(let failure), .step(let node)), (.stepFailed(let failure), .timer(let node, due: nil)):
+            fail(id, node, failure, at: entry.at)
+        case (.stepFailed(let failure), .pause(_, due: nil)):
+            // The loop's own frame is the top one: the failure passes through it like one of its body's.
+            run(id, .failed(text: failure.message, failure), at: entry.at)
+        case (.attemptStarted(let number), .step(let node)):
+            guard number > 0 else { throw ReplayError(.impossibleNumber, at: entry) }
+            branches[id]?.attempts = number
+            trace?.attempted(node, number: number, at: entry.at)
+        case (.timerSet(let due), .timer(let node, due: nil)):
+            wait(id, .timer(node, due: due))
+        case (.timerSet(let due), .pause(let node, due: nil)):
+            wait(id, .pause(node, due: due))
+        case (.timerSet(let due), .signal(let node, var signal)) where signal.needsTimer:
+            signal.due = due
+            wait(id, .signal(node, signal))
+        case (.timerFired, .timer(let node, _)):
+            leave(id, node, timerValue(node), at: entry.at)
+        case (.timerFired, .pause):
+            resumeLoop(id, at: entry.at)
+        case (.timerFired, .signal(let node, let signal)) where signal.timeoutSeconds != nil:
+            leave(id, node, SignalNode.value(name: signal.name, data: nil), at: entry.at)
+        case (.signalReceived(let data), .signal(let node, let signal)):
+            leave(id, node, SignalNode.value(name: signal.name, data: data), at: entry.at)
+        case (.forked(let first, let count), .fork(let node)):
+            try fork(id, node, first: first, count: count, entry: entry)
+        case (.raceDecided(let winner), .arms):
+            try decideRace(id, winner: Int(winner), entry: entry)
+        default:
+            throw ReplayError(.unexpectedEvent, at: entry)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+/// The state of one instance: what its journal, folded over its graph, amounts to.
+///
+/// A machine is a value. `fold` applies one stored fact and then follows the graph as far as the facts allow:
+/// sequences, conditions, names, the end of a JOIN, the exit of a loop, the way of a failure. Where a fact is
+/// missing a branch waits, and `pending` says for what:
+///
+///     step ──(stepCompleted, stepFailed)──▶        timer ──(timerSet)──▶ timer with due ──(timerFired)──▶
+///     fork ──(forked)──▶ arms ──(JOIN: last arm ended; RACE: raceDecided)──▶
+///     signal ──(signalReceived, or timerSet and timerFired)──▶        ended
+///
+/// Only JOIN and RACE make branches. The machine reads no clock: times come in with the entries and with the
+/// `DecisionContext`. Cost of folding an entry does not depend on how many came before it.
+public struct Machine: Sendable {
+    public let record: InstanceRecord
+    /// How the instance ended, as far as the journal tells; set by `decide` too (cancel).
+    public internal(set) var outcome: Outcome?
+    /// Counts the root loop's iterations from 1; stays 1 without a root loop.
+    public internal(set) var generation: Int64 = 1
+    /// Branches whose pending thing is a step.
+    public internal(set) var runnableBranches: Set<BranchID> = []
+    /// The first branch number that was never used.
+    public internal(set) var nextBranch = BranchID(rawValue: 1)
+    /// Whether a SIGNAL node is in the graph.
+    public let hasSignalNodes: Bool
+
+    var branches: [BranchID: Branch] = [:]
+    /// Branches that need a decision which can be made at once, whatever the time is.
+    var undecided: Set<BranchID> = []
+    /// Due times of the timers that are set.
+    var timers: [BranchID: Timestamp] = [:]
+    var signalWaits: Set<BranchID> = []
+    var changes = Changes()
+    var hasEntries = false
+    /// Collects what the nodes went through, when somebody wants to show it.
+    var trace: NodeTrace?
+
+    /// The state before any fact: the root is entered at `record.createdAt`.
+    public init(record: InstanceRecord) {
+        self.init(record: record, tracing: false)
+    }
+
+    init(record: InstanceRecord, tracing: Bool) {
+        self.record = record
+        hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
+        if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
+        branches[.root] = Branch(parent: nil, entry: .root, names: [:])
+        run(.root, .enter(.root), at: record.createdAt)
+        // `df.start` stores the root as active before anybody knows what it will do.
+        changes = Changes()
+        if !runnableBranches.contains(.root) { changes.wasActive[.root] = true }
+    }
+
+    /// What `branch` waits for; `.ended` when it has ended or was dropped, nil when it never existed.
+    public func pending(_ branch: BranchID) -> Pending? {
+        guard let found = branches[branch] else {
+            return branch >= .root && branch < nextBranch ? .ended : nil
+        }
+        switch found.waiting {
+        case .step(let node): return .step(node)
+        case .timer(let node, let due), .pause(let node, let due): return .timer(node, due: due)
+        case .signal(let node, let wait):
+            return .signal(node, name: wait.name, due: wait.due, needsTimer: wait.needsTimer)
+        case .fork(let node): return .fork(node, count: armNodes(of: node).count)
+        case .arms(let node): return .arms(node)
+        case .entered: return nil
+        }
+    }
+
+    /// Branches that have not ended, in order.
+    public var liveBranches: [BranchID] { branches.keys.sorted() }
+
+    /// The sequence number of the next entry of a live branch.
+    public func nextSequence(of branch: BranchID) -> Int32? {
+        guard let sequence = branches[branch]?.sequence, sequence < Int32.max else { return nil }
+        return sequence + 1
+    }
+
+    /// The last sequence number of each live branch, by branch: beyond these there may be news.
+    public var knownSequences: [(branch: BranchID, sequence: Int32)] {
+        branches.map { (branch: $0.key, sequence: $0.value.sequence) }.sorted { $0.branch < $1.branch }
+    }
+
+    /// How many attempts of the step that `branch` waits for have been journalled.
+    public func attempts(of branch: BranchID) -> Int32 { branches[branch]?.attempts ?? 0 }
+
+    /// Whether nothing has been journalled yet: the instance as `df.start` left it.
+    public var isFresh: Bool { !hasEntries }
+
+    /// The due time of the timer that fires first.
+    public var earliestTimer: Timestamp? { timers.values.min() }
+
+    /// Whether `decide` would have something to decide even without news.
+    public func hasDecision(at now: Timestamp) -> Bool {
+        if outcome != nil || !undecided.isEmpty { return true }
+        guard let due = earliestTimer else { return false }
+        return due <= now
+    }
+}
+
+/// What a branch waits for.
+public enum Pending: Hashable, Sendable {
+    /// A step (SQL, HTTP) is to be carried out.
+    case step(NodeIndex)
+    /// A SLEEP, WAIT_SCHEDULE or the pause of a LOOP; the timer has still to be set when `due` is nil.
+    case timer(NodeIndex, due: Timestamp?)
+    /// A signal; `needsTimer` when its timeout has still to be set.
+    case signal(NodeIndex, name: Bytes, due: Timestamp?, needsTimer: Bool)
+    /// A JOIN or RACE whose arms have no branches yet.
+    case fork(NodeIndex, count: Int)
+    /// A JOIN or RACE that waits for its arms.
+    case arms(NodeIndex)
+    case ended
+}

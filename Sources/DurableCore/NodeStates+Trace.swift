@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+/// Which iteration of which loops a node ran in: the levels of orchestration from the root down, each with its
+/// generation counted from 1. Arms of JOIN and RACE and loops below the root are levels of their own.
+public struct ExecutionStamp: Hashable, Sendable {
+    public struct Level: Hashable, Sendable {
+        /// The node at which the level begins; nil for the instance itself.
+        public var node: NodeIndex?
+        public var generation: Int64
+    }
+
+    public var levels: [Level]
+
+    /// The stamp as SQL shows it, `<instance>::<generation>::<node>::<generation>…`.
+    public func text(instanceID: Bytes, nodeID: (NodeIndex) -> Bytes) -> Bytes {
+        var text = Bytes()
+        for level in levels {
+            if !text.isEmpty { text += Bytes("::".utf8) }
+            text += level.node.map(nodeID) ?? instanceID
+            text += Bytes("::\(level.generation)".utf8)
+        }
+        return text
+    }
+
+    /// The scope of each level: the levels above it with their generations, and itself without.
+    var scopes: [(key: ExecutionStamp, generation: Int64)] {
+        levels.indices.map { i in
+            var key = ExecutionStamp(levels: Array(levels[...i]))
+            key.levels[i].generation = 0
+            return (key, levels[i].generation)
+        }
+    }
+}
+
+/// What the nodes of an instance went through, written down while a machine folds.
+struct NodeTrace: Sendable {
+    struct Row: Sendable {
+        var status = NodeStatus.pending
+        var result: Bytes?
+        var failure: StepFailure?
+        var stamp: ExecutionStamp?
+        var updatedAt: Timestamp?
+        var attempts: Int32 = 0
+    }
+
+    private(set) var rows: [Row]
+    /// The highest generation that was seen of each scope.
+    private var generations: [ExecutionStamp: Int64] = [:]
+
+    init(nodeCount: Int) { rows = Array(repeating: Row(), count: nodeCount) }
+
+    mutating func entered(_ node: NodeIndex, stamp: ExecutionStamp, at: Timestamp) {
+        for scope in stamp.scopes {
+            generations[scope.key] = max(generations[scope.key] ?? 0, scope.generation)
+        }
+        update(node, at) { row in
+            row = Row()
+            row.status = .running
+            row.stamp = stamp
+        }
+    }
+
+    mutating func attempted(_ node: NodeIndex, number: Int32, at: Timestamp) {
+        update(node, at) { $0.attempts = number }
+    }
+
+    mutating func completed(_ node: NodeIndex, _ value: Bytes, at: Timestamp) {
+        update(node, at) { row in
+            row.status = .completed
+            row.result = value
+        }
+    }
+
+    mutating func failed(_ node: NodeIndex, _ text: Bytes, _ failure: StepFailure?, at: Timestamp) {
+        update(node, at) { row in
+            row.status = .failed
+            row.result = JSONText.quote(text)
+            row.failure = failure
+        }
+    }
+
+    /// An arm's failure reached its JOIN or RACE. A loop that is the arm's root shows the text with the prefix, too.
+    mutating func failedArm(of node: NodeIndex, root: NodeIndex, _ text: Bytes, _ graph: Graph, at: Timestamp) {
+        failed(node, text, nil, at: at)
+        if graph.node(root)?.kind == .loop { failed(root, text, nil, at: at) }
+    }
+
+    /// The arm of a RACE that begins at `root` is dropped. Only a loop's row says so; all else is inferred.
+    mutating func lost(_ root: NodeIndex, _ graph: Graph, at: Timestamp) {
+        guard graph.node(root)?.kind == .loop, status(of: root) == .running else { return }
+        failed(root, Bytes("Loop branch cancelled after losing RACE".utf8), nil, at: at)
+    }
+
+    /// Whether a later iteration has begun of anything that the node's stamp lies in.
+    func isSuperseded(_ stamp: ExecutionStamp) -> Bool {
+        stamp.scopes.contains { (generations[$0.key] ?? 0) > $0.generation }
+    }
+
+    private func status(of node: NodeIndex) -> NodeStatus? {
+        let i = Int(node.rawValue)
+        return rows.indices.contains(i) ? rows[i].status : nil
+    }
+
+    private mutating func update(_ node: NodeIndex, _ at: Timestamp, _ change: (inout Row) -> Void) {
+        let i = Int(node.rawValue)
+        guard rows.indices.contains(i) else { return }
+        change(&rows[i])
+        rows[i].updatedAt = at
+    }
+}
+
+extension Machine {
+    /// Control has reached a node of `branch`, which may be out of the machine's table just now.
+    mutating func traceEntered(_ node: NodeIndex, _ branch: Branch, _ id: BranchID, at: Timestamp) {
+        let stamp = stamp(of: branch)
+        trace?.entered(node, stamp: stamp, at: at)
+    }
+
+    private func stamp(of branch: Branch) -> ExecutionStamp {
+        var levels: [ExecutionStamp.Level] = []
+        var next: Branch? = branch
+        while let branch = next {
+            var own = [ExecutionStamp.Level(node: branch.parent == nil ? nil : branch.entry, generation: 1)]
+            for (depth, frame) in branch.frames.enumerated() {
+                guard case .loop(let node, let loop) = frame else { continue }
+                if depth == 0 {
+                    own[0].generation = loop.iteration
+                } else {
+                    own.append(ExecutionStamp.Level(node: node, generation: loop.iteration))
+                }
+            }
+            levels.insert(contentsOf: own, at: 0)
+            next = branch.parent.flatMap { branches[$0.branch] }
+        }
+        return ExecutionStamp(levels: levels)
+    }
+}

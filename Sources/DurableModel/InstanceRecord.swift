@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: PostgreSQL
+
+/// What `df.start` fixed about an instance; it never changes afterwards.
+public struct InstanceRecord: Hashable, Sendable {
+    public var id: InstanceID
+    /// The id users see: lower-case hex digits.
+    public var publicID: Bytes
+    public var label: Bytes?
+    public var graph: Graph
+    /// The submitter's variables when the instance was started.
+    public var variables: [Bytes: Bytes]
+    public var createdAt: Timestamp
+
+    public init(
+        id: InstanceID,
+        publicID: Bytes,
+        label: Bytes?,
+        graph: Graph,
+        variables: [Bytes: Bytes],
+        createdAt: Timestamp
+    ) {
+        self.id = id
+        self.publicID = publicID
+        self.label = label
+        self.graph = graph
+        self.variables = variables
+        self.createdAt = createdAt
+    }
+}

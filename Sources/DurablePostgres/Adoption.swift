@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableCore
+internal import DurableModel
+public import PostgresExtension
+
+/// Takes over the work of a copied or restored database.
+public enum Adoption {
+    /// Declares every stored instance at home here; returns how many of them were not and have not ended.
+    ///
+    /// Roles are matched by name, because a dump carries oids of another cluster; without a role an instance fails.
+    /// What is runnable is computed from the journals, since `active` is never dumped.
+    public static func run() throws(PostgresError) -> Int64 {
+        try Storage.access { () throws(PostgresError) in
+            var known = Set(try Home.stamps())
+            var foreign: [InstanceRow] = []
+            try Tables.instances.open(writing: false) { table throws(PostgresError) in
+                try table.scan("instances_pkey", .latest, keys: []) { row throws(PostgresError) in
+                    let instance = try InstanceRow.decode(row)
+                    if !known.contains(instance.home) { foreign.append(instance) }
+                    return true
+                }
+            }
+            for stamp in Set(foreign.map(\.home)).sorted() where known.insert(stamp).inserted { try Home.add(stamp) }
+            if known.isEmpty { try Home.add(pgs_unique_number()) }
+            try mapVariables()
+            var adopted: Int64 = 0
+            for row in foreign {
+                let mapped = try mapRole(row)
+                guard try Storage.ended(row.id, current: true) == nil else { continue }
+                adopted += 1
+                try wake(mapped)
+            }
+            try check(pgs_sweep_at_commit())
+            return adopted
+        }
+    }
+
+    /// The role that has the stored name now; nil when none has.
+    private static func role(named name: Bytes) throws(PostgresError) -> UInt32? {
+        var role: UInt32 = 0
+        try check(
+            name.withUnsafeBufferPointer { name in
+                name.baseAddress.flatMap { pgs_role_by_name($0, name.count, &role) }
+            })
+        return role == 0 ? nil : role
+    }
+
+    /// Rewrites the row under the oid that its role's name has here.
+    private static func mapRole(_ row: InstanceRow) throws(PostgresError) -> InstanceRow? {
+        guard let role = try role(named: row.roleName) else {
+            if try Storage.ended(row.id, current: true) == nil { try fail(row) }
+            return nil
+        }
+        guard role != row.role else { return row }
+        var mapped = row
+        mapped.role = role
+        try Tables.instances.open(writing: true) { table throws(PostgresError) in
+            try table.delete("instances_pkey", keys: [.int8(row.id.rawValue)])
+            try table.insert(mapped.columns())
+        }
+        try Tables.active.open(writing: true) { table throws(PostgresError) in
+            try table.delete("active_pkey", keys: [.oid(row.role), .int8(row.id.rawValue)])
+        }
+        return mapped
+    }
+
+    private static func fail(_ row: InstanceRow) throws(PostgresError) {
+        let text = Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8) + row.roleName
+            + Bytes("\" no longer exists".utf8)
+        let failure = StepFailure(sqlstate: Bytes("42704".utf8), message: text)
+        try CheckpointWriter.end(
+            row.id, EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: text, failure: failure)),
+            role: row.role)
+    }
+
+    /// Makes `active` and the timers say what the journal says.
+    private static func wake(_ row: InstanceRow?) throws(PostgresError) {
+        guard let row else { return }
+        var machine = Machine(record: try Storage.record(row))
+        let journal = try Storage.journal(row.id, current: true)
+        do throws(ReplayError) { try machine.fold(all: journal) } catch {
+            throw PostgresError(
+                .dataCorrupted, "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
+                detail: String(describing: error))
+        }
+        var branches = machine.runnableBranches
+        if machine.isFresh { branches.insert(.root) }
+        try Tables.active.open(writing: true) { table throws(PostgresError) in
+            for branch in branches.sorted() {
+                try CheckpointWriter.activate(row.id, branch, role: row.role, in: table)
+            }
+        }
+        var timers: [(branch: Int32, due: Timestamp)] = []
+        try Tables.timers.open(writing: true) { table throws(PostgresError) in
+            try table.scan("timers_pkey", .latest, keys: [.int8(row.id.rawValue)]) { timer in
+                if timer.oid(2) != row.role { timers.append((timer.int32(1), timer.time(3))) }
+                return true
+            }
+            for timer in timers {
+                let key: [Column] = [.int8(row.id.rawValue), .int4(timer.branch)]
+                try table.delete("timers_pkey", keys: key)
+                try table.insert(key + [.oid(row.role), .time(timer.due)])
+            }
+        }
+    }
+
+    private static func mapVariables() throws(PostgresError) {
+        var rows: [(role: UInt32, number: Int64, name: Bytes, roleName: Bytes, value: Bytes?)] = []
+        try Tables.variables.open(writing: true) { table throws(PostgresError) in
+            try table.scan("variables_pkey", .latest, keys: []) { row in
+                rows.append((row.oid(0), row.number(1), row.bytes(2), row.bytes(3), row.optionalText(4)))
+                return true
+            }
+            for row in rows {
+                guard let role = try role(named: row.roleName), role != row.role else { continue }
+                try table.delete("variables_pkey", keys: [.oid(row.role), .text(row.name), .int8(row.number)])
+                try table.insert([
+                    .oid(role), .int8(row.number), .text(row.name), .text(row.roleName), .optionalText(row.value),
+                ])
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+internal import DurableRuntime
+internal import PostgresExtension
+
+/// An executor: a background worker that is a session of one role in one database and runs that role's turns.
+public enum ExecutorProcess {
+    /// What the composition root takes from the settings; read again whenever the configuration is reloaded.
+    public struct Settings {
+        public var idleMilliseconds: Int64
+        public var ageMaxMicroseconds: Int64
+        public var allowsSuperusers: Bool
+
+        public init(idleMilliseconds: Int64, ageMaxMicroseconds: Int64, allowsSuperusers: Bool) {
+            self.idleMilliseconds = idleMilliseconds
+            self.ageMaxMicroseconds = ageMaxMicroseconds
+            self.allowsSuperusers = allowsSuperusers
+        }
+    }
+
+    /// The life of the process, from its reserved slot to its exit code.
+    public static func run(_ argument: UInt64, settings: () -> Settings) -> Int32 {
+        var database: UInt32 = 0
+        var role: UInt32 = 0
+        guard pgs_executor_attach(argument, &database, &role) else { return 0 }
+        do throws(PostgresError) {
+            try check(pgs_pin_role_setting())
+            try check(pgs_worker_connect(database, role))
+            pgs_catalog_watch()
+            try check(pgs_load_session_libraries())
+            pgs_activity(nil, 0)
+            guard try mayWork(role, settings()) else { return 0 }
+            try loop(role, settings)
+        } catch {
+            Log.report(error, doing: "running a durable executor")
+        }
+        return 0
+    }
+
+    /// Whether this role's work may run in this database now; looked at again whenever a catalog changed.
+    private static func mayWork(_ role: UInt32, _ settings: Settings) throws(PostgresError) -> Bool {
+        try ServerPort.transaction { () throws(PostgresError) in
+            var installed = false
+            try check(pgs_extension_exists("pg_durable", &installed))
+            guard installed else { return false }
+            try Catalog.check()
+            return try ServerPort.standing(of: role, allowsSuperusers: settings.allowsSuperusers)
+                == PGS_STANDING_GOOD
+        }
+    }
+
+    private static func loop(_ role: UInt32, _ settings: () -> Settings) throws(PostgresError) {
+        let born = pgs_now()
+        var executor = Executor(port: ServerPort(role: role))
+        executor.port.allowsSuperusers = settings().allowsSuperusers
+        var work = pgs_work()
+        while true {
+            var reloaded = false
+            try check(pgs_interrupts_service(&reloaded))
+            let current = settings()
+            executor.port.allowsSuperusers = current.allowsSuperusers
+            if pgs_slot_must_leave() || executor.port.mustLeave { return }
+            if pgs_now() &- born > current.ageMaxMicroseconds { return }
+            if pgs_catalog_changed(), try !mayWork(role, current) { return }
+            if pgs_work_take(&work) {
+                try carryOut(work, &executor)
+                continue
+            }
+            try check(pgs_statistics_flush())
+            var events: Int32 = 0
+            try check(pgs_latch_wait(current.idleMilliseconds, "DurableExecutorIdle", &events))
+            pgs_latch_reset()
+            if events & Int32(PGS_WAIT_LATCH.rawValue) == 0, !pgs_work_take(&work) { return }
+            if events & Int32(PGS_WAIT_LATCH.rawValue) == 0 { try carryOut(work, &executor) }
+        }
+    }
+
+    private static func carryOut(
+        _ work: pgs_work,
+        _ executor: inout Executor<ServerPort>
+    ) throws(PostgresError) {
+        let ready = Ready(
+            instance: InstanceID(rawValue: work.item),
+            branch: work.part < 0 ? nil : BranchID(rawValue: work.part))
+        repeat {
+            switch try executor.runTurn(ready) {
+            case .yielded:
+                pgs_work_yield()
+                return
+            case .quarantined(let reason):
+                Log.warning("durable instance was taken out of service: \(String(decoding: reason, as: UTF8.self))")
+            default:
+                break
+            }
+        } while pgs_work_finish()
+    }
+}

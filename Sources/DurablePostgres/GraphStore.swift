@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableCore
+internal import DurableModel
+internal import PostgresExtension
+
+/// Definitions as stored, one row per role and distinct text; parsed ones are kept in this process.
+enum GraphStore {
+    // SAFETY: a server process has one thread.
+    nonisolated(unsafe) private static var parsed: [Int64: Graph] = [:]
+    private static let parsedMax = 256
+
+    /// The graph stored as `id`.
+    static func graph(_ id: Int64) throws(PostgresError) -> Graph {
+        if let graph = parsed[id] { return graph }
+        let row = try Tables.graphs.open(writing: false) { table throws(PostgresError) in
+            try table.first("graphs_pkey", .latest, keys: [.int8(id)]) { ($0.number(2), $0.bytes(4)) }
+        }
+        guard let (format, text) = row else {
+            throw PostgresError(.dataCorrupted, "graph \(id) is missing")
+        }
+        guard format <= Int64(StoredFormat.graph) else {
+            throw PostgresError(
+                .objectNotInPrerequisiteState, "graph \(id) was stored by a newer version of the extension")
+        }
+        let graph: Graph
+        do { graph = try Envelope.graph(text) } catch {
+            throw PostgresError(.dataCorrupted, "graph \(id) is not readable", detail: String(decoding: error.message, as: UTF8.self))
+        }
+        if parsed.count >= parsedMax { parsed.removeAll(keepingCapacity: true) }
+        parsed[id] = graph
+        return graph
+    }
+
+    /// Stores `text` for `role` and returns its id; an equal text of the same role is used again.
+    ///
+    /// The hash only finds candidates, the bytes decide; no unique key, so that an open transaction that starts the
+    /// same function holds nobody up.
+    static func store(_ text: Bytes, role: UInt32) throws(PostgresError) -> Int64 {
+        var hash = Bytes(repeating: 0, count: 32)
+        let error = text.withUnsafeBufferPointer { text in
+            hash.withUnsafeMutableBufferPointer { hash -> OpaquePointer? in
+                guard let out = hash.baseAddress else { return nil }
+                return pgs_sha256(text.baseAddress ?? UnsafePointer(out), text.count, out)
+            }
+        }
+        try check(error)
+        return try Tables.graphs.open(writing: true) { table throws(PostgresError) in
+            var found: Int64?
+            try table.scan("graphs_role_sha256", .latest, keys: [.oid(role), .bytea(hash)]) {
+                row throws(PostgresError) in
+                if row.bytes(4) == text { found = row.number(0) }
+                return found == nil
+            }
+            if let found { return found }
+            let id = pgs_unique_number()
+            try table.insert([.int8(id), .oid(role), .int2(StoredFormat.graph), .bytea(hash), .text(text)])
+            return id
+        }
+    }
+}

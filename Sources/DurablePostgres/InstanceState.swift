@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+public import DurableModel
+public import PostgresExtension
+
+/// What monitoring says of an instance.
+public enum InstanceState {
+    /// - Parameter current: as of now instead of as the statement sees it.
+    ///
+    /// A cancel that is committed counts at once, before the engine has written the end: nothing but an end that is
+    /// being committed at this very moment can come before it.
+    public static func status(of row: InstanceRow, current: Bool) throws(PostgresError) -> InstanceStatus {
+        if let ended = try Storage.ended(row.id, current: current) { return ended.status }
+        if try Storage.cancelReason(row.id, current: current) != nil { return .cancelled }
+        if pgs_item_is_running(row.id.rawValue) { return .running }
+        return try Storage.hasJournal(row.id, current: current) ? .running : .pending
+    }
+}
+
+extension Storage {
+    /// Whether anything has been recorded for the instance.
+    static func hasJournal(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bool {
+        let found = try Tables.journal.open(writing: false) { table throws(PostgresError) in
+            try table.first("journal_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) { _ in true }
+        }
+        return found != nil
+    }
+
+    /// Whether the current transaction itself started the instance: nobody else can see it, let alone run it.
+    public static func isStartedHere(_ id: InstanceID) throws(PostgresError) -> Bool {
+        let own = try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.first("instances_pkey", .latest, keys: [.int8(id.rawValue)]) { $0.isOwn }
+        }
+        return own ?? false
+    }
+
+    /// Instances newest first: of `role`, or of every role; until `body` says `false`.
+    public static func newestInstances(
+        of role: UInt32?,
+        _ body: (InstanceRow) throws(PostgresError) -> Bool
+    ) throws(PostgresError) {
+        try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.scan(
+                role == nil ? "instances_pkey" : "instances_role_id", .statement,
+                keys: role.map { [.oid($0)] } ?? [], backward: true
+            ) { row throws(PostgresError) in
+                try body(try InstanceRow.decode(row))
+            }
+        }
+    }
+}
+
+extension Storage {
+    /// When the last entry of the instance's root branch was recorded, as the statement sees it.
+    public static func lastEntry(_ id: InstanceID) throws(PostgresError) -> Timestamp? {
+        var at: Timestamp?
+        try Tables.journal.open(writing: false) { table throws(PostgresError) in
+            let root: [Column] = [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
+            try table.scan("journal_pkey", .statement, keys: root, backward: true) { row in
+                at = row.time(1)
+                return false
+            }
+        }
+        return at
+    }
+}

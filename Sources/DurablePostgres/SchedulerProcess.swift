@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+internal import PostgresExtension
+
+/// The scheduler of one database: announces what the tables hold and nobody was told of, and timers when they are due.
+///
+/// It writes nothing but the end of instances whose role is gone: a due timer is only announced, its row goes with
+/// the commit of the executor that acts on it. It leaves when nothing is due for a minute; the launcher keeps the
+/// next due time and starts it again.
+public struct SchedulerProcess {
+    private static let quietMicroseconds: Int64 = 60_000_000
+
+    /// Timers before this one have been announced since the last sweep.
+    private var announced: (due: Timestamp, instance: Int64, branch: Int32)?
+    private var nextDue = Int64.max
+    private var warnedOfCopy = false
+
+    public static func run(_ argument: UInt64) -> Int32 {
+        var database: UInt32 = 0
+        guard pgs_scheduler_attach(argument, &database) else { return 0 }
+        do throws(PostgresError) {
+            try check(pgs_pin_settings())
+            try check(pgs_worker_connect(database, 0))
+            pgs_catalog_watch()
+            pgs_activity(nil, 0)
+            var scheduler = SchedulerProcess()
+            try scheduler.loop()
+        } catch {
+            Log.report(error, doing: "running a durable scheduler")
+        }
+        return 0
+    }
+
+    private mutating func loop() throws(PostgresError) {
+        var rolesMayBeGone = true
+        var quietSince = pgs_now()
+        while true {
+            var reloaded = false
+            try check(pgs_interrupts_service(&reloaded))
+            if pgs_scheduler_must_leave(), pgs_scheduler_detach(nextDue) { return }
+            guard try isInstalled() else {
+                pgs_database_mark(false)
+                _ = pgs_scheduler_take_sweep()
+                pgs_scheduler_sweep_done()
+                if pgs_scheduler_detach(Int64.max) { return }
+                try pause(100)
+                continue
+            }
+            pgs_database_mark(true)
+            if pgs_catalog_changed() { rolesMayBeGone = true }
+            if rolesMayBeGone {
+                rolesMayBeGone = false
+                try Orphans.end()
+            }
+            if pgs_scheduler_take_sweep() {
+                quietSince = pgs_now()
+                try sweep()
+                pgs_scheduler_sweep_done()
+            }
+            guard try announceTimers() else { continue }
+            let now = pgs_now()
+            let isNear = nextDue < now &+ SchedulerProcess.quietMicroseconds
+            if isNear { quietSince = now }
+            if !isNear && now &- quietSince > 1_000_000 {
+                if pgs_scheduler_detach(nextDue) { return }
+                continue
+            }
+            try check(pgs_statistics_flush())
+            // Until the next timer that is near, or until it is time to leave.
+            let until = isNear ? nextDue : quietSince &+ 1_001_000
+            try pause(max(until &- now, 0) / 1000 &+ 1)
+        }
+    }
+
+    private func pause(_ milliseconds: Int64) throws(PostgresError) {
+        var events: Int32 = 0
+        try check(pgs_latch_wait(milliseconds, "DurableSchedulerMain", &events))
+        pgs_latch_reset()
+    }
+
+    /// Whether the extension is here, of this library's version, and at home.
+    private mutating func isInstalled() throws(PostgresError) -> Bool {
+        let copy: Bool? = try ServerPort.transaction { () throws(PostgresError) in
+            var installed = false
+            try check(pgs_extension_exists("pg_durable", &installed))
+            guard installed else { return nil }
+            try Catalog.check()
+            if try !Home.stamps().isEmpty { return false }
+            return try !Home.adoptAfterUpgrade()
+        }
+        if copy == true && !warnedOfCopy {
+            warnedOfCopy = true
+            Log.warning(
+                "durable functions of this database belong to another one, of which it is a copy: none runs",
+                hint: "A superuser can let this database take over with SELECT df.adopt().")
+        }
+        return copy == false
+    }
+
+    /// Announces every branch that can go on, role by role; a role that finds no more room waits for the next sweep.
+    private mutating func sweep() throws(PostgresError) {
+        announced = nil
+        try ServerPort.transaction { () throws(PostgresError) in
+            try Tables.active.open(writing: false) { table throws(PostgresError) in
+                var next: UInt32? = 0
+                while let from = next {
+                    next = nil
+                    try table.scan("active_pkey", .latest, keys: [], from: .oid(from)) { row throws(PostgresError) in
+                        let role = row.oid(0)
+                        if pgs_work_push(role, row.number(1), row.int32(2)) { return true }
+                        next = role < UInt32.max ? role + 1 : nil
+                        return false
+                    }
+                }
+            }
+            try Tables.requests.open(writing: false) { table throws(PostgresError) in
+                try table.scan("requests_pkey", .latest, keys: []) { row throws(PostgresError) in
+                    let id = InstanceID(rawValue: row.number(0))
+                    guard let instance = try Storage.instance(id, current: true),
+                        try Storage.ended(id, current: true) == nil
+                    else { return true }
+                    return pgs_work_push(instance.role, id.rawValue, -1)
+                }
+            }
+        }
+    }
+
+    /// Announces timers that are due and publishes the next due time; false when it must look again.
+    private mutating func announceTimers() throws(PostgresError) -> Bool {
+        let hinted = pgs_scheduler_next_due_begin()
+        if let last = announced, hinted <= last.due.rawValue {
+            // Committed since, and due before the mark: from there again. What is announced twice is queued once.
+            announced = (Timestamp(rawValue: hinted).advanced(byMicroseconds: -1), Int64.max, Int32.max)
+        }
+        let now = pgs_now()
+        var last = announced
+        var next = Int64.max
+        try ServerPort.transaction { () throws(PostgresError) in
+            try Tables.timers.open(writing: false) { table throws(PostgresError) in
+                let from = Column.time(last?.due ?? .earliest)
+                try table.scan("timers_due", .latest, keys: [], from: from) { row throws(PostgresError) in
+                    let place = (due: row.time(3), instance: row.number(0), branch: row.int32(1))
+                    if let last, place <= last { return true }
+                    guard place.due.rawValue <= now else {
+                        next = place.due.rawValue
+                        return false
+                    }
+                    // No room: a sweep will be asked for, and begins with the timers anew.
+                    guard pgs_work_push(row.oid(2), place.instance, place.branch) else { return false }
+                    last = place
+                    return true
+                }
+            }
+        }
+        announced = last
+        nextDue = next
+        return pgs_scheduler_publish_due(next)
+    }
+}
+
+private func <= (
+    a: (due: Timestamp, instance: Int64, branch: Int32),
+    b: (due: Timestamp, instance: Int64, branch: Int32)
+) -> Bool {
+    (a.due.rawValue, a.instance, a.branch) <= (b.due.rawValue, b.instance, b.branch)
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+public import DurableCore
+public import DurableModel
+public import DurableRuntime
+public import PostgresExtension
+
+/// The executor's port on the server: steps run at top level as this process's role, and their record is written
+/// straight to the engine's tables in the same transaction.
+///
+/// The order of one commit is always: the user's statement, the user's deferred work, the instance's lock, the
+/// engine's rows, the commit. Nothing a user made runs after the lock is taken.
+public struct ServerPort: ExecutorPort {
+    public typealias Failure = PostgresError
+
+    /// The role this process connected as. Not `GetUserId()`: a step may SET ROLE.
+    let role: UInt32
+    /// Whether a step's transaction is open and waits for `commit`.
+    private var stepIsOpen = false
+    /// Set by a step that must be committed before anything else is written.
+    private var needsImmediateCommit = false
+    /// The session could not be reset or carries something over: the process must be replaced.
+    public private(set) var mustLeave = false
+
+    /// The setting `pg_durable.enable_superuser_instances`.
+    public var allowsSuperusers = false
+
+    public init(role: UInt32) { self.role = role }
+
+    /// How `role` stands with this database and schema df; in a transaction.
+    static func standing(of role: UInt32, allowsSuperusers: Bool) throws(PostgresError) -> pgs_standing {
+        var standing = PGS_STANDING_GOOD
+        try check(pgs_role_standing(role, "df", allowsSuperusers, &standing))
+        return standing
+    }
+
+    public func now() -> Timestamp { Timestamp(rawValue: pgs_now()) }
+
+    public var standardConformingStrings: Bool { pgs_standard_conforming_strings() }
+
+    public var isInProbation: Bool { Probation.isOn }
+
+    public mutating func shouldYield() -> Bool { mustLeave || pgs_slot_should_yield() }
+
+    public mutating func makeReady(_ ready: [Ready]) {
+        for item in ready { pgs_work_push(role, item.instance.rawValue, item.branch?.rawValue ?? -1) }
+    }
+
+    /// Runs `body` in a transaction of the engine's own.
+    static func transaction<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
+        do throws(PostgresError) {
+            try check(pgs_engine_begin())
+            let result = try Storage.access(body)
+            try check(pgs_engine_commit())
+            return result
+        } catch {
+            pgs_step_abort()
+            throw error
+        }
+    }
+
+    public mutating func load(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
+        let role = role
+        return try ServerPort.transaction { () throws(PostgresError) in
+            // Under the lock: entries of two branches must not be read from before and after another's commit.
+            try check(pgs_item_lock(instance.rawValue))
+            guard let row = try Storage.instance(instance, current: true), row.role == role,
+                try Home.stamps().contains(row.home),
+                try Storage.ended(instance, current: true) == nil
+            else { return nil }
+            return StoredInstance(
+                record: try Storage.record(row), journal: try Storage.journal(instance, current: true))
+        }
+    }
+
+    public mutating func runStep(
+        _ step: Substituted,
+        of instance: InstanceID,
+        node: NodeIndex
+    ) throws(PostgresError) -> StepRun {
+        pgs_slot_begin_step()
+        var result = pgs_step_result()
+        do throws(PostgresError) {
+            stepIsOpen = true
+            try step.text.withServerBytes { pgs_step_begin($0, $1) }
+            if pgs_catalog_changed(),
+                try ServerPort.standing(of: role, allowsSuperusers: allowsSuperusers) != PGS_STANDING_GOOD
+            {
+                // Whoever took the role's rights away must not see another step of it begin.
+                abandon()
+                mustLeave = true
+                return .interrupted
+            }
+            try TokenStructure.check(step)
+            try step.text.withServerBytes { pgs_step_run($0, $1, Limits.resultSize, &result) }
+            let json = Bytes(UnsafeBufferPointer(start: result.json, count: result.length))
+            try check(pgs_step_finish_user_code())
+            needsImmediateCommit = result.needs_immediate_commit
+            return .completed(result: json)
+        } catch {
+            let interrupted = pgs_slot_was_interrupted()
+            abandon()
+            // What was interrupted on our behalf is decided by the tables, whatever the error looks like.
+            if interrupted && !result.committed_inside { return .interrupted }
+            return .failed(StepFailure(error, partlyCommitted: result.committed_inside))
+        }
+    }
+
+    public mutating func commit(
+        _ instance: InstanceID,
+        reading request: NewsRequest,
+        _ body: (News) -> Decision
+    ) throws(PostgresError) -> CommitResult {
+        var isStep = stepIsOpen
+        var isCommitting = false
+        var ended = false
+        do throws(PostgresError) {
+            if isStep && needsImmediateCommit {
+                try check(pgs_step_commit())
+                isStep = false
+            }
+            if !isStep { try check(pgs_engine_begin()) }
+            let decision = try decide(instance, request, body)
+            // From here on no interrupt of ours reaches a step's commit; one that came before rolls it back.
+            guard case .write(let checkpoint) = decision, !isStep || pgs_slot_begin_commit() else {
+                abandon()
+                return .superseded
+            }
+            try check(pgs_interrupts_check())
+            ended = checkpoint.outcome != nil
+            isCommitting = true
+            try check(isStep ? pgs_step_commit() : pgs_engine_commit())
+        } catch {
+            abandon()
+            if isCommitting && isStep { return .failed(StepFailure(error, partlyCommitted: false)) }
+            // A second writer of the same entry, or a deadlock that the server broke by choosing us: the tables know.
+            // So it is with a cancel by hand (pg_cancel_backend) that arrived while the record was being written.
+            if error.state == .uniqueViolation || error.state.isRetryable || error.state == .queryCanceled {
+                return .superseded
+            }
+            throw error
+        }
+        if stepIsOpen { closeStep() }
+        if ended { pgs_waiters_wake(instance.rawValue) }
+        return .committed
+    }
+
+    private func decide(
+        _ instance: InstanceID,
+        _ request: NewsRequest,
+        _ body: (News) -> Decision
+    ) throws(PostgresError) -> Decision {
+        let now = now()
+        return try Storage.access { () throws(PostgresError) in
+            try check(pgs_item_lock(instance.rawValue))
+            let decision = body(try CheckpointWriter.news(instance, request))
+            if case .write(let checkpoint) = decision {
+                try CheckpointWriter.write(checkpoint, instance, role: role, now: now)
+                // Steps of other branches that this commit makes pointless.
+                if request.known.count > 1, checkpoint.stopsOthers {
+                    try check(pgs_interrupt_at_commit(role, instance.rawValue))
+                }
+            }
+            return decision
+        }
+    }
+
+    /// Rolls back whatever is open.
+    private mutating func abandon() {
+        pgs_step_abort()
+        if stepIsOpen { closeStep() }
+    }
+
+    /// After a step, however it ended: the next one finds the session as a new connection would.
+    private mutating func closeStep() {
+        stepIsOpen = false
+        needsImmediateCommit = false
+        pgs_slot_end_step()
+        pgs_activity(nil, 0)
+        if let error = pgs_session_reset() {
+            pgs_error_free(error)
+            pgs_step_abort()
+            mustLeave = true
+        }
+        if pgs_session_is_soiled() { mustLeave = true }
+    }
+}
+
+extension Checkpoint {
+    /// Whether it ends the instance or decides a race.
+    fileprivate var stopsOthers: Bool {
+        outcome != nil || entries.contains { if case .raceDecided = $0.event { true } else { false } }
+    }
+}
+
+extension StepFailure {
+    /// The server's report as the journal keeps it.
+    init(_ raised: PostgresError, partlyCommitted: Bool) {
+        let error = raised.inUTF8()
+        let note = Bytes("The step had committed a part of its work before it failed.".utf8)
+        let detail: Bytes? =
+            partlyCommitted ? (error.detail.map { $0 + [0x0A] } ?? []) + note : error.detail
+        self.init(
+            sqlstate: error.state.text, message: error.message, detail: detail, hint: error.hint,
+            context: error.context.map { Bytes($0.prefix(Limits.contextSize)) })
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Calls a server function with these bytes' address and count, and throws what it returns.
+    func withServerBytes(
+        _ call: (UnsafePointer<UInt8>, Int) -> OpaquePointer?
+    ) throws(PostgresError) {
+        let error = withUnsafeBufferPointer { buffer -> OpaquePointer? in
+            if let start = buffer.baseAddress { return call(start, buffer.count) }
+            var nothing: UInt8 = 0
+            return call(&nothing, 0)
+        }
+        try check(error)
+    }
+}

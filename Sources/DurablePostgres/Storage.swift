@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableCore
+public import DurableModel
+internal import DurableRuntime
+public import PostgresExtension
+
+/// Reads of the engine's tables, shared by executors and SQL functions. All run in the current transaction, under
+/// whatever role it has: who may see what is the caller's business.
+public enum Storage {
+    /// Brackets engine work: a snapshot for toasted values is active inside.
+    public static func access<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
+        try check(pgs_rows_begin())
+        let result = try body()
+        try check(pgs_rows_end())
+        return result
+    }
+
+    /// The instance with the id that users see.
+    ///
+    /// - Parameter current: read what is committed by now instead of what the statement sees.
+    public static func instance(publicID: Bytes, current: Bool = false) throws(PostgresError) -> InstanceRow? {
+        try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "instances_public_id", current ? .latest : .statement, keys: [.text(publicID)], InstanceRow.decode)
+        }
+    }
+
+    public static func instance(_ id: InstanceID, current: Bool) throws(PostgresError) -> InstanceRow? {
+        try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "instances_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)], InstanceRow.decode)
+        }
+    }
+
+    public static func ended(_ id: InstanceID, current: Bool) throws(PostgresError) -> EndedRow? {
+        try Tables.ended.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "ended_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)], EndedRow.decode)
+        }
+    }
+
+    /// The whole journal, ordered by (branch, sequence).
+    public static func journal(_ id: InstanceID, current: Bool) throws(PostgresError) -> [JournalEntry] {
+        var entries: [JournalEntry] = []
+        try Tables.journal.open(writing: false) { table throws(PostgresError) in
+            try table.scan("journal_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+                row throws(PostgresError) in
+                entries.append(try JournalCoding.entry(row))
+                return true
+            }
+        }
+        return entries
+    }
+
+    /// Entries that a machine does not know, ordered by (branch, sequence); under the instance's lock.
+    static func news(
+        _ id: InstanceID,
+        _ request: NewsRequest,
+        in table: OpenTable
+    ) throws(PostgresError) -> [JournalEntry] {
+        let key = Column.int8(id.rawValue)
+        if request.firstUnknown.rawValue == 1, request.known.count == 1, let known = request.known.first {
+            // It never forked: one look at the last entry tells.
+            var entries: [JournalEntry] = []
+            try table.scan("journal_pkey", .latest, keys: [key], backward: true) { row throws(PostgresError) in
+                let entry = try JournalCoding.entry(row)
+                guard entry.branch > known.branch || entry.sequence > known.sequence else { return false }
+                entries.append(entry)
+                return true
+            }
+            return entries.reversed()
+        }
+        var entries: [JournalEntry] = []
+        func collect(_ row: borrowing ScannedRow) throws(PostgresError) -> Bool {
+            entries.append(try JournalCoding.entry(row))
+            return true
+        }
+        for known in request.known {
+            let branch: [Column] = [key, .int4(known.branch.rawValue)]
+            try table.scan("journal_pkey", .latest, keys: branch, from: .int4(known.sequence &+ 1), collect)
+        }
+        try table.scan("journal_pkey", .latest, keys: [key], from: .int4(request.firstUnknown.rawValue), collect)
+        return entries.sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) }
+    }
+
+    /// The reason of the oldest cancel request.
+    public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes? {
+        try Tables.requests.open(writing: false) { table throws(PostgresError) in
+            try table.first("requests_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+                $0.bytes(5)
+            }
+        }
+    }
+
+    public static func signals(_ id: InstanceID, current: Bool) throws(PostgresError) -> [PendingSignal] {
+        var signals: [PendingSignal] = []
+        try Tables.signals.open(writing: false) { table throws(PostgresError) in
+            try table.scan("signals_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+                row throws(PostgresError) in
+                signals.append(PendingSignal(number: row.number(1), name: row.bytes(2), data: row.bytes(3)))
+                return true
+            }
+        }
+        return signals
+    }
+
+    /// The instance's fixed part, its graph parsed.
+    public static func record(_ row: InstanceRow) throws(PostgresError) -> InstanceRecord {
+        InstanceRecord(
+            id: row.id, publicID: row.publicID, label: row.label, graph: try GraphStore.graph(row.graph),
+            variables: try VariableCoding.decode(row.variables), createdAt: row.createdAt)
+    }
+}
+
+/// The variables' snapshot of an instance: a JSON object of strings.
+enum VariableCoding {
+    static func encode(_ variables: [(name: Bytes, value: Bytes)]) -> Bytes? {
+        guard !variables.isEmpty else { return nil }
+        var out: Bytes = [UInt8(ascii: "{")]
+        for (i, variable) in variables.enumerated() {
+            if i > 0 { out.append(UInt8(ascii: ",")) }
+            out += JSONText.quote(variable.name)
+            out.append(UInt8(ascii: ":"))
+            out += JSONText.quote(variable.value)
+        }
+        out.append(UInt8(ascii: "}"))
+        return out
+    }
+
+    static func decode(_ text: Bytes?) throws(PostgresError) -> [Bytes: Bytes] {
+        guard let text else { return [:] }
+        guard let root = (try? JSONDocument(text))?.root, root.kind == .object else {
+            throw PostgresError(.dataCorrupted, "stored variables are not readable")
+        }
+        var variables: [Bytes: Bytes] = [:]
+        for (name, value) in root.members { variables[name] = value.string }
+        return variables
+    }
+}

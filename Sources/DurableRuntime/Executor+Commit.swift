@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: PostgreSQL
+
+import DurableCore
+import DurableModel
+
+extension Executor {
+    /// What is to be stored about a step, and the place it is meant for.
+    struct StepEnd {
+        enum News {
+            case completed(Bytes)
+            case failed(StepFailure)
+            case attempted
+        }
+
+        var branch: BranchID
+        var sequence: Int32?
+        var news = News.attempted
+
+        init(_ branch: BranchID, _ machine: Machine) {
+            self.branch = branch
+            sequence = machine.nextSequence(of: branch)
+        }
+    }
+
+    /// What a commit has changed.
+    struct Stored {
+        var activated: [BranchID] = []
+        var hasEnded = false
+        var isUnfinished = false
+    }
+
+    enum CommitEnd {
+        case committed(Stored)
+        /// The instance has ended, or is not there.
+        case gone
+        /// By what others stored, the step is not wanted any more; the machine knows it now.
+        case outdated
+        /// The tables refused; the machine is wrong.
+        case superseded
+        /// The step's own transaction could not commit; the machine is wrong.
+        case failed(StepFailure)
+        case corrupt(ReplayError)
+    }
+
+    /// Reads the news, adds what is known of a step, decides all that can be decided, and commits.
+    mutating func commit(_ machine: inout Machine, _ step: StepEnd?) throws(Port.Failure) -> CommitEnd {
+        let now = port.now()
+        let settings = settings
+        let request = NewsRequest(
+            known: machine.knownSequences,
+            firstUnknown: machine.nextBranch,
+            wantsSignals: machine.hasSignalNodes
+        )
+        var end = CommitEnd.superseded
+        let result = try port.commit(machine.record.id, reading: request) { news in
+            do throws(ReplayError) {
+                if let checkpoint = try machine.advance(news, step, now, settings, &end) { return .write(checkpoint) }
+            } catch {
+                end = .corrupt(error)
+            }
+            return .supersede
+        }
+        switch result {
+        case .committed: return end
+        case .failed(let failure): return .failed(failure)
+        case .superseded:
+            if case .committed = end { return .superseded }
+            return end
+        }
+    }
+
+    /// What `load` came to.
+    enum Loaded {
+        case machine(Machine)
+        case end(TurnEnd)
+    }
+
+    /// Rebuilds the machine from the tables.
+    mutating func load(_ instance: InstanceID) throws(Port.Failure) -> Loaded {
+        guard let stored = try port.load(instance) else { return .end(.dropped) }
+        var machine = Machine(record: stored.record)
+        do throws(ReplayError) {
+            try machine.fold(all: stored.journal)
+        } catch {
+            return .end(try quarantine(instance, error))
+        }
+        return .machine(machine)
+    }
+
+    /// Ends an instance whose journal does not fit.
+    mutating func quarantine(_ instance: InstanceID, _ error: ReplayError) throws(Port.Failure) -> TurnEnd {
+        let isExhausted = error.reason == .numbersExhausted
+        let subject = isExhausted ? "instance" : "journal of instance"
+        let verdict = isExhausted ? "cannot go on" : "is corrupt"
+        let text = Bytes("\(subject) \(instance.rawValue) \(verdict): \(error.description)".utf8)
+        let failure = StepFailure(sqlstate: Bytes((isExhausted ? "54000" : "XX001").utf8), message: text)
+        let nothing = NewsRequest(known: [], firstUnknown: BranchID(rawValue: .max), wantsSignals: false)
+        let result = try port.commit(instance, reading: nothing) { news in
+            guard !news.hasEnded else { return .supersede }
+            var checkpoint = Checkpoint()
+            checkpoint.outcome = .failed(text: text, failure: failure)
+            return .write(checkpoint)
+        }
+        return result == .committed ? .quarantined(text) : .dropped
+    }
+}
+
+extension Machine {
+    /// Brings the machine up to date and takes the step in; nil when the step must not be stored.
+    fileprivate mutating func advance<Port>(
+        _ news: News,
+        _ step: Executor<Port>.StepEnd?,
+        _ now: Timestamp,
+        _ settings: ExecutorSettings,
+        _ end: inout Executor<Port>.CommitEnd
+    ) throws(ReplayError) -> Checkpoint? {
+        if news.hasEnded {
+            end = .gone
+            return nil
+        }
+        try fold(all: news.entries)
+        var checkpoint = Checkpoint()
+        if let step {
+            guard news.cancelReason == nil, outcome == nil, case .step? = pending(step.branch),
+                nextSequence(of: step.branch) == step.sequence
+            else {
+                end = .outdated
+                return nil
+            }
+            switch step.news {
+            case .completed(let result):
+                checkpoint.entries.append(try completeStep(step.branch, result: result, at: now))
+            case .failed(let failure):
+                checkpoint.entries.append(try failStep(step.branch, failure, at: now))
+            case .attempted:
+                checkpoint.entries.append(try startAttempt(step.branch, at: now))
+            }
+        }
+        let decided = try decide(
+            DecisionContext(
+                now: now,
+                cancelReason: news.cancelReason,
+                signals: news.signals,
+                loopIntervalMin: settings.loopIntervalMin,
+                loopIterationsMax: settings.loopIterationsMax
+            )
+        )
+        checkpoint.entries += decided.entries
+        checkpoint.timersSet = decided.timersSet.map { TimerChange(branch: $0.branch, due: $0.due) }
+        checkpoint.timersCleared = decided.timersCleared.map { TimerChange(branch: $0.branch, due: $0.due) }
+        checkpoint.activated = decided.activated
+        checkpoint.deactivated = decided.deactivated
+        checkpoint.signalsConsumed = decided.signalsConsumed
+        checkpoint.outcome = outcome
+        end = .committed(
+            Executor<Port>.Stored(
+                activated: decided.activated,
+                hasEnded: outcome != nil,
+                isUnfinished: decided.isUnfinished
+            )
+        )
+        return checkpoint
+    }
+}

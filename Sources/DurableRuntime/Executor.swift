@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: PostgreSQL
+
+import DurableCore
+import DurableModel
+
+/// Carries instances on: a turn takes a hint, brings the machine up to date, and runs steps until the branch parks,
+/// the instance ends, or somebody else wants the place.
+///
+///     load or cache ─▶ settle ─▶ step ─▶ commit ─▶ next step of this branch, or of one that it woke
+///                        ▲                 │
+///                        └── superseded ◀──┘
+///
+/// Every commit leaves the instance settled: whatever could be decided is decided in it. A step's effect, its entry
+/// and all that follows from it are one commit. What the tables say under the instance's lock wins against what the
+/// machine believed before.
+public struct Executor<Port: ExecutorPort> {
+    public var port: Port
+    public var settings: ExecutorSettings
+    private var cache = MachineCache()
+
+    public init(port: Port, settings: ExecutorSettings = ExecutorSettings()) {
+        self.port = port
+        self.settings = settings
+    }
+
+    /// Turns that were superseded or interrupted so often in a row give their place up.
+    static var restartsMax: Int { 8 }
+
+    /// Works on what `ready` names for as long as there is something to do for this executor.
+    public mutating func runTurn(_ ready: Ready) throws(Port.Failure) -> TurnEnd {
+        var branch = ready.branch
+        var restarts = 0
+        var isCached = true
+        var taken = cache.take(ready.instance)
+        while restarts <= Executor.restartsMax {
+            restarts += 1
+            if taken == nil {
+                isCached = false
+                switch try load(ready.instance) {
+                case .machine(let machine): taken = machine
+                case .end(let end): return end
+                }
+            }
+            guard var machine = taken.take() else { return .dropped }
+            if branch == nil && machine.isFresh { branch = .root }
+            let needsSettling = isCached || restarts > 1 || !isStep(machine, branch) || machine.hasDecision(at: port.now())
+            let end = try carryOn(&machine, &branch, settleFirst: needsSettling, ready)
+            switch end {
+            case .end(let end):
+                if case .idle = end { cache.put(machine, max: settings.machinesMax) }
+                if case .yielded = end { cache.put(machine, max: settings.machinesMax) }
+                return end
+            case .again:
+                taken = machine
+            case .reload:
+                break
+            }
+        }
+        // Whoever supersedes us is at work; the hint goes back in case it is not.
+        return .yielded(ready)
+    }
+
+    /// What to do after a stretch of work.
+    enum Progress {
+        case end(TurnEnd)
+        /// The machine is right, but the step is not: look again.
+        case again
+        /// The machine holds what is not stored.
+        case reload
+    }
+
+    private func isStep(_ machine: Machine, _ branch: BranchID?) -> Bool {
+        guard let branch, case .step? = machine.pending(branch) else { return false }
+        return true
+    }
+
+    private mutating func carryOn(
+        _ machine: inout Machine,
+        _ branch: inout BranchID?,
+        settleFirst: Bool,
+        _ ready: Ready
+    ) throws(Port.Failure) -> Progress {
+        if settleFirst {
+            let result = try commit(&machine, nil)
+            guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+            if stored.hasEnded { return .end(.ended) }
+            branch = handOut(stored, of: machine, current: branch)
+        }
+        while let current = branch, case .step(let node)? = machine.pending(current) {
+            if let progress = try carryOut(node, of: &machine, current, &branch) { return progress }
+            guard let next = branch, case .step? = machine.pending(next) else { break }
+            if port.shouldYield() {
+                let rest = Ready(instance: ready.instance, branch: next)
+                if rest != ready { port.makeReady([rest]) }
+                return .end(.yielded(rest))
+            }
+        }
+        return .end(.idle)
+    }
+
+    /// One step with all that follows from it; nil when the branch (or another, named in `branch`) can go on.
+    private mutating func carryOut(
+        _ node: NodeIndex,
+        of machine: inout Machine,
+        _ current: BranchID,
+        _ branch: inout BranchID?
+    ) throws(Port.Failure) -> Progress? {
+        var end = StepEnd(current, machine)
+        if let failure = refusal(of: node, machine, current) {
+            end.news = .failed(failure)
+        } else {
+            if port.isInProbation {
+                end.news = .attempted
+                let result = try commit(&machine, end)
+                guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+                if stored.hasEnded { return .end(.ended) }
+                end = StepEnd(current, machine)
+                // What else this commit decided goes to others; a lost race shows when the step is committed.
+                _ = handOut(stored, of: machine, current: current)
+                guard isStep(machine, current) else {
+                    branch = nil
+                    return nil
+                }
+            }
+            guard let news = try run(node, of: machine, current) else { return .again }
+            end.news = news
+        }
+        var result = try commit(&machine, end)
+        if case .failed(let failure) = result {
+            // The transaction is gone and with it what the machine thought; only a failure is left to be stored.
+            guard case .machine(let stored) = try load(machine.record.id) else { return .end(.dropped) }
+            machine = stored
+            end.news = .failed(failure.fromServer)
+            result = try commit(&machine, end)
+        }
+        guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+        if stored.hasEnded { return .end(.ended) }
+        branch = handOut(stored, of: machine, current: current)
+        return nil
+    }
+
+    /// Chooses what to go on with and hands the other branches that the commit woke to others.
+    private mutating func handOut(_ stored: Stored, of machine: Machine, current: BranchID?) -> BranchID? {
+        var next = isStep(machine, current) ? current : nil
+        var others: [Ready] = []
+        for branch in stored.activated where branch != next {
+            if next == nil {
+                next = branch
+            } else {
+                others.append(Ready(instance: machine.record.id, branch: branch))
+            }
+        }
+        if stored.isUnfinished { others.append(Ready(instance: machine.record.id, branch: nil)) }
+        if !others.isEmpty { port.makeReady(others) }
+        return next
+    }
+
+    private mutating func leave(_ result: CommitEnd, _ instance: InstanceID) throws(Port.Failure) -> Progress {
+        switch result {
+        case .gone: .end(.dropped)
+        case .outdated: .again
+        case .superseded, .failed, .committed: .reload
+        case .corrupt(let error): .end(try quarantine(instance, error))
+        }
+    }
+}

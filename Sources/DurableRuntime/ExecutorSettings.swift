@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+/// Settings of an executor that may change between two turns.
+public struct ExecutorSettings: Sendable {
+    /// The shortest time from one iteration of a loop to the next, in microseconds; 0 for none.
+    public var loopIntervalMin: Int64 = 1_000_000
+    /// Most iterations of one run of a loop; 0 for no limit.
+    public var loopIterationsMax: Int64 = 0
+    /// Attempts of a step, as counted in probation, after which it is failed instead of run.
+    public var stepAttemptsMax: Int32 = 10
+    /// Machines kept between turns.
+    public var machinesMax = 256
+
+    public init() {}
+}
+
+/// How a turn ended.
+public enum TurnEnd: Hashable, Sendable {
+    /// Nothing is left to do here: what the instance waits for will wake somebody.
+    case idle
+    /// The instance has ended with this turn.
+    case ended
+    /// The hint was old: the instance is gone, has ended, or somebody else carries it on.
+    case dropped
+    /// There is more to do, and others wait. When it is not what the turn was given, `makeReady` has it already;
+    /// otherwise the caller puts it back.
+    case yielded(Ready)
+    /// The journal does not fit the graph; the instance has been ended as failed for this reason.
+    case quarantined(Bytes)
+}

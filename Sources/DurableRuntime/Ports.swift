@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableCore
+public import DurableModel
+
+/// What a process of ours is told to look at: a branch that can go on, or (`branch == nil`) the instance as a
+/// whole because of a cancel request, a signal or a due timer. Only a hint: the tables decide.
+public struct Ready: Hashable, Sendable {
+    public var instance: InstanceID
+    public var branch: BranchID?
+
+    public init(instance: InstanceID, branch: BranchID?) {
+        self.instance = instance
+        self.branch = branch
+    }
+}
+
+/// An instance as stored: its record and all of its journal.
+public struct StoredInstance: Sendable {
+    public var record: InstanceRecord
+    /// Ordered by (branch, sequence).
+    public var journal: [JournalEntry]
+
+    public init(record: InstanceRecord, journal: [JournalEntry]) {
+        self.record = record
+        self.journal = journal
+    }
+}
+
+/// What happened to an instance since a machine last looked, read under the instance's lock.
+public struct News: Sendable {
+    /// The instance has ended (or is gone): nothing may be written for it any more.
+    public var hasEnded: Bool
+    /// Entries beyond what the machine knew, of every branch asked for; ordered by (branch, sequence).
+    public var entries: [JournalEntry]
+    /// The reason of the oldest cancel request, if there is one.
+    public var cancelReason: Bytes?
+    /// Signals that no wait has consumed, oldest first. Filled only when asked for.
+    public var signals: [PendingSignal]
+
+    public init(
+        hasEnded: Bool,
+        entries: [JournalEntry] = [],
+        cancelReason: Bytes? = nil,
+        signals: [PendingSignal] = []
+    ) {
+        self.hasEnded = hasEnded
+        self.entries = entries
+        self.cancelReason = cancelReason
+        self.signals = signals
+    }
+}
+
+/// A timer row: (instance, branch) has at most one.
+public struct TimerChange: Hashable, Sendable {
+    public var branch: BranchID
+    public var due: Timestamp
+
+    public init(branch: BranchID, due: Timestamp) {
+        self.branch = branch
+        self.due = due
+    }
+}
+
+/// All that one commit writes about one instance.
+public struct Checkpoint: Sendable {
+    public var entries: [JournalEntry] = []
+    public var timersSet: [TimerChange] = []
+    public var timersCleared: [TimerChange] = []
+    /// Branches that became runnable and were not when the machine last looked: rows to add to `active`.
+    public var activated: [BranchID] = []
+    /// Branches that are runnable no more: rows to take from `active`.
+    public var deactivated: [BranchID] = []
+    /// `PendingSignal.number` of the signals that a wait took.
+    public var signalsConsumed: [Int64] = []
+    /// Set when the instance ends with this commit. The store then also clears whatever is left of the
+    /// instance in `active` and among the timers.
+    public var outcome: Outcome?
+
+    public init() {}
+
+    /// Whether there is nothing to write.
+    public var isEmpty: Bool {
+        entries.isEmpty && timersSet.isEmpty && timersCleared.isEmpty && activated.isEmpty
+            && deactivated.isEmpty && signalsConsumed.isEmpty && outcome == nil
+    }
+}
+
+/// What a machine asks the store to read for it under the lock.
+public struct NewsRequest: Sendable {
+    /// Last sequence known of each branch that may have got more (live branches of the machine), by branch.
+    public var known: [(branch: BranchID, sequence: Int32)]
+    /// From this branch on the machine knows none: entries of all of them are news, too (an arm started by
+    /// somebody else may have journalled something already).
+    public var firstUnknown: BranchID
+    public var wantsSignals: Bool
+
+    public init(known: [(branch: BranchID, sequence: Int32)], firstUnknown: BranchID, wantsSignals: Bool) {
+        self.known = known
+        self.firstUnknown = firstUnknown
+        self.wantsSignals = wantsSignals
+    }
+}
+
+/// How the SQL of a step ended.
+public enum StepRun: Sendable {
+    /// The statement is done, the user's deferred work included; its transaction is open and waits for `commit`.
+    case completed(result: Bytes)
+    /// It failed and is rolled back; no transaction is open.
+    case failed(StepFailure)
+    /// It was interrupted on our own behalf (cancel, lost race) and is rolled back: look at the tables again.
+    case interrupted
+}
+
+/// What the body given to `commit` decides.
+public enum Decision: Sendable {
+    /// Write this and commit. An empty checkpoint commits the open transaction without a row.
+    case write(Checkpoint)
+    /// Somebody else decided otherwise: roll everything back, the step included.
+    case supersede
+}
+
+public enum CommitResult: Hashable, Sendable {
+    case committed
+    /// The body said so, or the journal's primary key did: everything was rolled back; reload.
+    case superseded
+    /// The transaction of a *step* could not commit (a deferred constraint, a serialization failure): rolled back.
+    case failed(StepFailure)
+}
+
+/// The executor's hold on the outside world. One adapter stands on the server, one in memory for the simulator.
+///
+/// Errors thrown end the turn (the process leaves, or goes back to its queue): they are never a step's failure.
+public protocol ExecutorPort {
+    associatedtype Failure: Error
+
+    /// Reads an instance this executor may run; nil when there is none (gone, ended, of another role or home).
+    mutating func load(_ instance: InstanceID) throws(Failure) -> StoredInstance?
+
+    /// Runs the text of a step in a new transaction.
+    ///
+    /// The text comes with the places where values were put, so that the adapter can refuse one whose values
+    /// changed the statement around them. A failure carries the server's own message; the executor adds the
+    /// engine's prefix, and the hint about unknown names.
+    mutating func runStep(
+        _ text: Substituted,
+        of instance: InstanceID,
+        node: NodeIndex
+    ) throws(Failure) -> StepRun
+
+    /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the news, lets `body`
+    /// decide, writes and commits. `body` is called at most once. With `.supersede`, and whenever the result is not
+    /// `.committed`, nothing of the transaction remains, and no transaction is open.
+    mutating func commit(
+        _ instance: InstanceID,
+        reading request: NewsRequest,
+        _ body: (News) -> Decision
+    ) throws(Failure) -> CommitResult
+
+    /// Hands branches to whoever is free.
+    mutating func makeReady(_ ready: [Ready])
+
+    /// Whether the executor should give its place to somebody else between two steps.
+    mutating func shouldYield() -> Bool
+
+    /// The wall clock.
+    func now() -> Timestamp
+
+    /// Whether steps are tried under probation: a written and flushed `attemptStarted` goes before each.
+    var isInProbation: Bool { get }
+
+    /// How string literals of a step will be read (`standard_conforming_strings` of a fresh session).
+    var standardConformingStrings: Bool { get }
+}

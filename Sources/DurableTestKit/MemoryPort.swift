@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableCore
+public import DurableModel
+public import DurableRuntime
+
+/// The simulated death of a process, or of the whole server.
+public struct SimulatedCrash: Error, Hashable, Sendable {
+    public var isServer: Bool
+}
+
+/// The executor's port onto a simulated world. All executors of a world share it.
+public struct MemoryPort: ExecutorPort {
+    public typealias Failure = SimulatedCrash
+
+    let world: World
+    /// A step whose transaction is open: its effect is seen by nobody yet.
+    private var open: OpenStep?
+
+    private struct OpenStep {
+        var instance: InstanceID
+        var node: NodeIndex
+        var text: Bytes
+        var failsAtCommit: StepFailure?
+    }
+
+    /// Which life of the server this process belongs to.
+    private let born: Int
+
+    init(world: World, born: Int) {
+        self.world = world
+        self.born = born
+    }
+
+    public func now() -> Timestamp { world.now }
+
+    public var isInProbation: Bool { world.isInProbation }
+
+    public var standardConformingStrings: Bool { true }
+
+    public mutating func shouldYield() -> Bool { world.random.chance(world.faults.yields) }
+
+    public mutating func makeReady(_ ready: [Ready]) { world.push(ready) }
+
+    public mutating func load(_ instance: InstanceID) throws(SimulatedCrash) -> StoredInstance? {
+        try world.boundary(born)
+        guard let found = world.store.instances[instance], found.outcome == nil else { return nil }
+        return StoredInstance(record: found.record, journal: found.entries)
+    }
+
+    public mutating func runStep(
+        _ text: Substituted,
+        of instance: InstanceID,
+        node: NodeIndex
+    ) throws(SimulatedCrash) -> StepRun {
+        if open != nil { world.broken = world.broken ?? "a step begins while another's transaction is open" }
+        try world.boundary(born)
+        if world.random.chance(world.faults.interrupts) { return .interrupted }
+        // How often the node ran before is what the statement sees, also when others commit meanwhile.
+        let before = world.store.executions[instance]?[node] ?? 0
+        let result = StepScript.run(String(decoding: text.text, as: UTF8.self), before: before)
+        try world.boundary(born)
+        world.letOthersWork()
+        switch result {
+        case .fails(let message):
+            return .failed(StepScript.failure(message))
+        case .rows(let json):
+            open = OpenStep(instance: instance, node: node, text: text.text, failsAtCommit: nil)
+            return .completed(result: Bytes(json.utf8))
+        case .failsAtCommit(let message):
+            let failure = StepScript.failure(message)
+            open = OpenStep(instance: instance, node: node, text: text.text, failsAtCommit: failure)
+            return .completed(result: Bytes("null".utf8))
+        }
+    }
+
+    public mutating func commit(
+        _ instance: InstanceID,
+        reading request: NewsRequest,
+        _ body: (News) -> Decision
+    ) throws(SimulatedCrash) -> CommitResult {
+        let step = open
+        open = nil
+        try world.boundary(born)
+        world.letOthersWork()
+        let news = world.store.news(instance, request)
+        guard case .write(let checkpoint) = body(news) else { return .superseded }
+        try world.boundary(born)
+        if let failure = step?.failsAtCommit { return .failed(failure) }
+        switch world.store.write(checkpoint, of: instance) {
+        case .duplicateKey:
+            return .superseded
+        case .broken(let reason):
+            world.broken = world.broken ?? reason
+            return .superseded
+        case nil:
+            break
+        }
+        if let step {
+            world.store.effects[step.instance, default: [:]][step.text, default: 0] += 1
+            world.store.executions[step.instance, default: [:]][step.node, default: 0] += 1
+        }
+        world.committed(instance, checkpoint)
+        try world.boundary(born)
+        return .committed
+    }
+}

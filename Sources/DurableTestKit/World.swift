@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: PostgreSQL
+
+import DurableCore
+public import DurableModel
+public import DurableRuntime
+
+/// What goes wrong in a simulated world, in percent of the occasions.
+public struct Faults: Sendable {
+    /// A process dies, at any boundary between two effects.
+    public var crashes = 0
+    /// Of the crashes, those that take the whole server with them.
+    public var serverCrashes = 0
+    /// A hint is lost.
+    public var lostHints = 0
+    /// A hint is delivered twice.
+    public var duplicateHints = 0
+    /// Another executor takes its turn in the middle of a step or just before a commit.
+    public var interleavings = 0
+    /// A step is interrupted for no reason.
+    public var interrupts = 0
+    public var yields = 0
+
+    public init() {}
+
+    public var areNone: Bool { crashes == 0 && lostHints == 0 }
+}
+
+/// A server in memory: tables, a virtual clock, a ready queue, executors, a scheduler, and everything that can go
+/// wrong between them. One thread; a run depends on its seed alone.
+public final class World {
+    public internal(set) var store = MemoryStore()
+    public internal(set) var now = Timestamp(rawValue: 0)
+    public var random: SplitMix64
+    public var faults: Faults
+    public var isInProbation = false
+    public var settings: ExecutorSettings
+    /// The first promise that was broken.
+    public internal(set) var broken: String?
+
+    /// Executors that are free; each dies with its machines.
+    private var executors: [Executor<MemoryPort>] = []
+    private var queue: [Ready] = []
+    private var depth = 0
+    private var turns = 0
+    /// A hint may be missing: the scheduler has reason to look through `active`.
+    private var mayMissHints = false
+    private var signalNumber: Int64 = 0
+
+    public init(seed: UInt64, executors count: Int = 2, faults: Faults = Faults(), settings: ExecutorSettings) {
+        random = SplitMix64(seed: seed)
+        self.faults = faults
+        self.settings = settings
+        for _ in 0..<count { executors.append(newExecutor()) }
+    }
+
+    private func newExecutor() -> Executor<MemoryPort> {
+        Executor(port: MemoryPort(world: self, born: generation), settings: settings)
+    }
+
+    // MARK: Clients
+
+    public func start(_ record: InstanceRecord) {
+        store.start(record)
+        push([Ready(instance: record.id, branch: random.chance(50) ? .root : nil)])
+    }
+
+    public func cancel(_ instance: InstanceID, reason: String) {
+        store.cancel(instance, reason: Bytes(reason.utf8))
+        push([Ready(instance: instance, branch: nil)])
+    }
+
+    public func signal(_ instance: InstanceID, name: String, data: String) {
+        signalNumber += 1
+        store.signal(instance, number: signalNumber, name: Bytes(name.utf8), data: Bytes(data.utf8))
+        push([Ready(instance: instance, branch: nil)])
+    }
+
+    // MARK: Running
+
+    /// Works until nothing is left that anybody could do now, but for `turnsMax` turns at most: an instance may
+    /// loop until a signal comes.
+    public func run(turnsMax: Int = 60) {
+        turns = 0
+        while broken == nil && turns < turnsMax {
+            if !queue.isEmpty {
+                let i = random.below(queue.count)
+                takeTurn(queue.remove(at: i))
+            } else if !wakeTimers(), !sweep() {
+                if !store.active.isEmpty { broken = "active branches are left, and nobody was told" }
+                return
+            }
+        }
+    }
+
+    /// Sets the clock forward to the timer that is due first and tells its instance; false without timers.
+    private func wakeTimers() -> Bool {
+        guard let due = store.timers.values.min() else { return false }
+        now = max(now, due)
+        for place in store.timers.filter({ $0.value <= now }).keys.sorted() {
+            push([Ready(instance: place.instance, branch: nil)])
+        }
+        // A lost hint about a timer is repeated: the scheduler reads the table again.
+        return true
+    }
+
+    /// Looks through `active` once after something may have been lost.
+    private func sweep() -> Bool {
+        guard mayMissHints else { return false }
+        mayMissHints = false
+        let places = store.active.sorted()
+        queue += places.map { Ready(instance: $0.instance, branch: $0.branch) }
+        // A cancel or signal whose hint was lost is found by a look at the instance as a whole.
+        let waiting = store.instances.values.filter { instance in
+            instance.outcome == nil && (instance.cancelReason != nil || !instance.signals.isEmpty)
+        }
+        queue += waiting.map { Ready(instance: $0.record.id, branch: nil) }.sorted { $0.instance < $1.instance }
+        return !queue.isEmpty
+    }
+
+    private func takeTurn(_ ready: Ready) {
+        turns += 1
+        guard !executors.isEmpty else {
+            queue.append(ready)
+            return
+        }
+        var executor = executors.remove(at: random.below(executors.count))
+        let born = generation
+        do throws(SimulatedCrash) {
+            let end = try executor.runTurn(ready)
+            if case .yielded(let rest) = end, rest == ready { push([ready]) }
+            if case .quarantined(let reason) = end {
+                broken = broken ?? "quarantined: \(String(decoding: reason, as: UTF8.self))"
+            }
+            // A server that crashed meanwhile took this process along.
+            if born != generation { executor = newExecutor() }
+            executors.append(executor)
+        } catch {
+            mayMissHints = true
+            if error.isServer { crashServer() }
+            executors.append(newExecutor())
+        }
+    }
+
+    /// Counts crashes of the server.
+    private var generation = 0
+
+    private func crashServer() {
+        generation += 1
+        queue = []
+        executors = executors.map { _ in newExecutor() }
+        mayMissHints = true
+    }
+
+    // MARK: What the port asks
+
+    func push(_ ready: [Ready]) {
+        for item in ready {
+            if random.chance(faults.lostHints) {
+                mayMissHints = true
+                continue
+            }
+            queue.append(item)
+            if random.chance(faults.duplicateHints) { queue.append(item) }
+        }
+    }
+
+    /// A place between two effects: the process may die here.
+    func boundary(_ born: Int) throws(SimulatedCrash) {
+        // A server that crashed during another executor's turn has taken this one along.
+        if born != generation { throw SimulatedCrash(isServer: false) }
+        if faults.crashes > 0, random.chance(faults.crashes) {
+            throw SimulatedCrash(isServer: random.chance(faults.serverCrashes))
+        }
+    }
+
+    /// Gives other executors a turn, with any hint, the present one's included.
+    func letOthersWork() {
+        guard depth < 3, !executors.isEmpty, broken == nil, random.chance(faults.interleavings) else { return }
+        depth += 1
+        defer { depth -= 1 }
+        let places = store.active.sorted()
+        if !queue.isEmpty && random.chance(60) {
+            takeTurn(queue.remove(at: random.below(queue.count)))
+        } else if !places.isEmpty {
+            // The same work as somebody else's: nothing but the journal's key may keep them apart.
+            let place = random.pick(places)
+            takeTurn(Ready(instance: place.instance, branch: random.chance(80) ? place.branch : nil))
+        }
+    }
+
+    /// After each commit the tables must say what a machine built from the journal says, and leave nothing undecided.
+    func committed(_ id: InstanceID, _ checkpoint: Checkpoint) {
+        guard broken == nil, let instance = store.instances[id] else { return }
+        // Replaying everything after each commit of a long life is too slow; every tenth time has to do.
+        guard instance.entries.count < 100 || random.chance(10) else { return }
+        var machine = Machine(record: instance.record)
+        do throws(ReplayError) {
+            try machine.fold(all: instance.entries)
+        } catch {
+            broken = "journal does not replay: \(error.description)"
+            return
+        }
+        if let found = machine.checkInvariants() { broken = "invariant: \(found)" }
+        if instance.outcome != nil { return }
+        if machine.outcome != nil { broken = "the journal is over and the instance is not" }
+        let active = Set(store.active.filter { $0.instance == id }.map(\.branch))
+        if active != machine.runnableBranches { broken = "active is \(active), runnable \(machine.runnableBranches)" }
+        for branch in machine.liveBranches {
+            let due: Timestamp?
+            switch machine.pending(branch) {
+            case .timer(_, let time): due = time
+            case .signal(_, _, let time, _): due = time
+            default: due = nil
+            }
+            if store.timers[MemoryStore.Place(instance: id, branch: branch)] != due { broken = "timers differ" }
+        }
+        if machine.hasDecision(at: now), checkpoint.entries.count < Machine.decisionsMax { broken = "not settled" }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+internal import DurablePostgres
+internal import PostgresExtension
+
+/// Who may do what. Every function that reads or writes state asks here: that a name can be looked up is no right,
+/// since a view made before a revoke needs no look-up.
+enum Access {
+    // SAFETY: a server process has one thread; set once when the executor starts.
+    /// Whether this process is an executor. Not `df.in_workflow`, which anybody may SET.
+    nonisolated(unsafe) static var isExecutor = false
+
+    /// Refuses a caller without USAGE on schema df.
+    static func check() throws(PostgresError) {
+        var may = false
+        try PostgresExtension.check(pgs_may_use_schema("df", &may))
+        guard may else { throw PostgresError(.insufficientPrivilege, "permission denied for schema df") }
+    }
+
+    /// The same for a function that writes, which must not run in a read-only transaction and the like.
+    static func checkWrite(_ function: StaticString) throws(PostgresError) {
+        try check()
+        try PostgresExtension.check(pgs_prevent_write(function.cString))
+    }
+
+    static func checkSuperuser(_ refusal: String) throws(PostgresError) {
+        var isSuperuser = false
+        try PostgresExtension.check(pgs_is_superuser(pgs_user_current(), &isSuperuser))
+        guard isSuperuser else { throw PostgresError(.insufficientPrivilege, refusal) }
+    }
+
+    static func seesAll() throws(PostgresError) -> Bool {
+        var all = false
+        try PostgresExtension.check(pgs_sees_all_rows(&all))
+        return all
+    }
+
+    /// The instance when the caller may see it; unknown and foreign ones look the same.
+    static func visible(_ publicID: Bytes, current: Bool = false) throws(PostgresError) -> InstanceRow? {
+        guard let row = try Storage.instance(publicID: publicID, current: current) else { return nil }
+        if row.role == pgs_user_current() { return row }
+        return try seesAll() ? row : nil
+    }
+
+    /// The name of a role, in UTF-8.
+    static func roleName(_ role: UInt32) throws(PostgresError) -> Bytes? {
+        var bytes: UnsafePointer<UInt8>?
+        var length = 0
+        try PostgresExtension.check(pgs_role_name(role, &bytes, &length))
+        return bytes.map { Bytes(UnsafeBufferPointer(start: $0, count: length)) }
+    }
+}
+
+extension StaticString {
+    /// The literal as C sees it; lives as long as the program.
+    var cString: UnsafePointer<CChar> {
+        // SAFETY: a literal with a pointer representation ends in NUL.
+        UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+}

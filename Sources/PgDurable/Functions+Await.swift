@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import CPostgres
+internal import DurableModel
+internal import DurablePostgres
+internal import PostgresExtension
+
+// Waiting for the end of an instance. The executor that ends it sets our latch; once a second we look anyway.
+
+@_cdecl("df_await_instance_swift")
+public func dfAwaitInstance(
+    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
+) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.check()
+        let wait = try Wait("df.await_instance()", try call.text(0), seconds: try call.int32(1))
+        defer { pgs_waiter_leave() }
+        try check(pgs_waiter_enter(wait.row.id.rawValue))
+        let status = try wait.untilEnd { () throws(PostgresError) in
+            try InstanceState.status(of: wait.row, current: true)
+        }
+        SameStatementGuard.mark("df.await_instance()", answer: status.rawValue)
+        return .text(status.rawValue)
+    }
+}
+
+/// A procedure, because a function's snapshot would block what it waits for: CREATE INDEX CONCURRENTLY waits for all
+/// older snapshots. Between two looks this one has no transaction.
+@_cdecl("df_wait_swift")
+public func dfWait(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        guard !call.isNull(0) else { throw nullArgument("instance_id") }
+        guard let seconds = try call.optionalInt32(1) else { throw nullArgument("timeout_seconds") }
+        guard !call.isAtomic else {
+            throw PostgresError(
+                .invalidTransactionTermination, "df.wait() cannot be called inside a transaction block",
+                detail: "It ends its transaction between two looks at the instance, so that it holds no snapshot.",
+                hint: "Call it on its own, or use df.await_instance(), which may keep other sessions waiting.")
+        }
+        try Access.check()
+        let wait = try Wait("df.wait()", try call.text(0), seconds: seconds)
+        try check(pgs_nonatomic_begin())
+        defer { pgs_waiter_leave() }
+        try check(pgs_waiter_enter(wait.row.id.rawValue))
+        _ = try wait.untilEnd { () throws(PostgresError) in
+            let status = try Storage.access { () throws(PostgresError) in
+                try InstanceState.status(of: wait.row, current: true)
+            }
+            try check(pgs_nonatomic_release())
+            return status
+        }
+        try check(pgs_nonatomic_end())
+        return .void
+    }
+}
+
+/// One call that waits.
+private struct Wait {
+    let row: InstanceRow
+    let deadline: Int64
+    let seconds: Int32
+
+    init(_ function: StaticString, _ id: Bytes, seconds: Int32) throws(PostgresError) {
+        if Access.isExecutor {
+            throw PostgresError(
+                .objectNotInPrerequisiteState,
+                "\(function) cannot be called inside a workflow - it would hold the executor that it waits for",
+                hint: "Use a sequence: steps run one after the other anyway.")
+        }
+        guard seconds > 0 else { throw PostgresError(.invalidParameterValue, "Timeout must be positive") }
+        guard let row = try Access.visible(id, current: true) else {
+            throw PostgresError(.undefinedObject, "Instance not found: \(shown(id))")
+        }
+        if try Storage.isStartedHere(row.id) {
+            throw PostgresError(
+                .objectNotInPrerequisiteState,
+                "cannot wait for instance \(shown(id)), which this transaction has started",
+                detail: "It runs when the transaction has committed.",
+                hint: "Commit first, and wait in a transaction of its own.")
+        }
+        self.row = row
+        self.seconds = seconds
+        deadline = pgs_now() &+ Int64(seconds) &* 1_000_000
+    }
+
+    func untilEnd(
+        _ look: () throws(PostgresError) -> InstanceStatus
+    ) throws(PostgresError) -> InstanceStatus {
+        while true {
+            try check(pgs_interrupts_check())
+            pgs_latch_reset()
+            let status = try look()
+            switch status {
+            case .completed, .failed, .cancelled: return status
+            case .pending, .running: break
+            }
+            let remaining = deadline &- pgs_now()
+            guard remaining > 0 else {
+                throw PostgresError(
+                    .dataException,
+                    "Timeout after \(seconds)s waiting for instance \(shown(row.publicID)) (status: \(status.rawValue)). "
+                        + "Check if background worker is running.")
+            }
+            try Deadlock.check(row.id)
+            var events: Int32 = 0
+            try check(pgs_latch_wait(min(remaining / 1000 &+ 1, 1000), "DurableAwait", &events))
+        }
+    }
+}
+
+/// A wait that the server's deadlock detector cannot see: we wait for a step that waits for a lock of ours.
+private enum Deadlock {
+    static func check(_ instance: InstanceID) throws(PostgresError) {
+        var blocked = false
+        try PostgresExtension.check(pgs_item_waits_for_me(instance.rawValue, &blocked))
+        guard !blocked else {
+            throw PostgresError(
+                .deadlockDetected, "deadlock detected while waiting for a durable function",
+                detail: "Its step waits for a lock that this transaction holds.",
+                hint: "Commit before waiting.")
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import CPostgres
+internal import DurableCore
+internal import DurableModel
+internal import DurablePostgres
+internal import PostgresExtension
+
+@_cdecl("df_start_swift")
+public func dfStart(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        guard !call.isNull(0) else { throw nullArgument("fut") }
+        guard !call.isNull(3) else { throw nullArgument("transaction_mode") }
+        try checkMode(try call.text(3))
+        try Access.checkWrite("df.start()")
+        let envelope = try StartText.envelope(try call.text(0))
+        let label = try call.optionalText(1)
+        if let label, label.count > Limits.labelSize {
+            throw PostgresError(.programLimitExceeded, "label exceeds the limit of 1024 bytes")
+        }
+        try checkDatabase(try call.optionalText(2))
+        let role = pgs_user_current()
+        let name = try submitterName(role)
+        return .text(
+            try Starter.start(envelope: envelope, label: label, database: nil, role: role, roleName: name))
+    }
+}
+
+func nullArgument(_ name: String) -> PostgresError {
+    PostgresError(.nullValueNotAllowed, "argument \"\(name)\" must not be null")
+}
+
+private func checkMode(_ mode: Bytes) throws(PostgresError) {
+    switch String(decoding: mode, as: UTF8.self).lowercased() {
+    case "caller": return
+    case "new":
+        throw PostgresError(
+            .featureNotSupported, "transaction_mode => 'new' is not supported by this version of df.start()",
+            hint: "Leave transaction_mode out: the start then is part of the caller's transaction.")
+    default:
+        throw PostgresError(
+            .invalidParameterValue,
+            "invalid transaction_mode \"\(String(decoding: mode, as: UTF8.self))\" for df.start(): "
+                + "expected 'caller' or 'new'")
+    }
+}
+
+private func checkDatabase(_ database: Bytes?) throws(PostgresError) {
+    guard let database else { return }
+    var found: UInt32 = 0
+    try check(
+        database.withUnsafeBufferPointer { name in
+            name.baseAddress.flatMap { pgs_database_by_name($0, name.count, &found) }
+        })
+    guard found != 0 else { throw PostgresError(.undefinedObject, "database \"\(shown(database))\" does not exist") }
+    guard found == pgs_database_current() else {
+        throw PostgresError(
+            .featureNotSupported, "df.start() cannot run a function in another database in this version",
+            detail: "The steps of an instance run in the database that it was started in.")
+    }
+}
+
+/// The submitter must be able to have sessions, and superusers are let in by a setting only.
+private func submitterName(_ role: UInt32) throws(PostgresError) -> Bytes {
+    let name = try Access.roleName(role) ?? []
+    var standing = PGS_STANDING_GOOD
+    try check(pgs_role_standing(role, nil, Settings.allowsSuperusers, &standing))
+    let shown = String(decoding: name, as: UTF8.self)
+    switch standing {
+    case PGS_STANDING_NOLOGIN:
+        throw PostgresError(
+            .objectNotInPrerequisiteState, "role \"\(shown)\" does not have LOGIN privilege",
+            detail: "The steps of a durable function run as sessions of the role that starts it.",
+            hint: "Start it as a role that can log in, or ALTER ROLE … LOGIN.")
+    case PGS_STANDING_SUPERUSER:
+        throw PostgresError(
+            .insufficientPrivilege, "pg_durable: superuser instances are disabled",
+            detail: "Role \"\(shown)\" is a superuser.",
+            hint: "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart the server.")
+    case PGS_STANDING_NO_CONNECT:
+        throw PostgresError(
+            .insufficientPrivilege, "role \"\(shown)\" has no CONNECT privilege on this database")
+    default: return name
+    }
+}
+
+/// The text given to df.start as a validated envelope.
+enum StartText {
+    // SAFETY: a server process has one thread.
+    /// The last text and its envelope: many starts of one statement have the same text.
+    nonisolated(unsafe) private static var last: (text: Bytes, envelope: Bytes)?
+
+    static func envelope(_ text: Bytes) throws(PostgresError) -> Bytes {
+        if let last, last.text == text { return last.envelope }
+        try SameStatementGuard.check(text, prefix: "Invalid durable function: ")
+        guard text.count <= Limits.graphSize else { throw graphTooLarge() }
+        do throws(EnvelopeError) {
+            let graph = try Envelope.start(text)
+            try Envelope.checkStructure(graph)
+            let envelope = Envelope.print(graph)
+            last = (text, envelope)
+            return envelope
+        } catch {
+            throw PostgresError(error)
+        }
+    }
+}
