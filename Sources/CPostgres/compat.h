@@ -13,6 +13,7 @@
 #error "a platform with 64-bit datums is needed"
 #endif
 
+#include "replication/slot.h"
 #include "utils/wait_event.h"
 
 /* 17 lets an extension name its waits. */
@@ -23,6 +24,17 @@ pgs_wait_event(const char *name)
     return WaitEventExtensionNew(name);
 #else
     return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* 17 has slots that outlive their session. */
+static inline void
+pgs_replication_slot_cleanup(void)
+{
+#if PG_VERSION_NUM >= 170000
+    ReplicationSlotCleanup(false);
+#else
+    ReplicationSlotCleanup();
 #endif
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
@@ -21,6 +22,9 @@ struct pgs_error
         size_t length;
     } fields[PGS_FIELD_COUNT];
 };
+
+/* A longer text of a message is cut here. */
+#define PGS_MESSAGE_MAX (1024 * 1024)
 
 bool pgs_error_pending = false;
 static SubTransactionId pending_subxact = InvalidSubTransactionId;
@@ -293,13 +297,27 @@ plain_ascii(const uint8_t *bytes, size_t length)
 char *
 pgs_text_for_message(const uint8_t *bytes, size_t length)
 {
-    size_t end = strnlen((const char *) bytes, length);
-    bool valid = pg_verify_mbstr(PG_UTF8, (const char *) bytes, (int) Min(end, MaxAllocSize - 1), true);
+    int given = (int) Min(strnlen((const char *) bytes, length), MaxAllocSize);
+    int end = pg_encoding_mbcliplen(PG_UTF8, (const char *) bytes, given, PGS_MESSAGE_MAX);
+    int encoding = GetDatabaseEncoding();
+    Oid conversion;
+    unsigned char *converted;
 
-    if (valid && (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII))
+    if (!pg_verify_mbstr(PG_UTF8, (const char *) bytes, end, true))
+        return plain_ascii(bytes, end);
+    if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
         return pnstrdup((const char *) bytes, end);
-    /* Converting may need the catalogs, which an error path must not touch. */
-    return plain_ascii(bytes, end);
+    /* Finding the conversion reads the catalogs, which is no good after an error or outside a transaction. */
+    if (pgs_error_pending || !IsTransactionState())
+        return plain_ascii(bytes, end);
+    conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+    if (!OidIsValid(conversion))
+        return plain_ascii(bytes, end);
+    converted = palloc((Size) end * MAX_CONVERSION_GROWTH + 1);
+    if (pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding, (unsigned char *) bytes, end, converted,
+                                      end * MAX_CONVERSION_GROWTH + 1, true) < end)
+        return plain_ascii(bytes, end);
+    return (char *) converted;
 }
 
 char *
@@ -339,8 +357,34 @@ pgs_text_from_server(const char *bytes, size_t length, size_t *out_length)
     return (const uint8_t *) converted;
 }
 
+/* For texts of messages, which must not fail: what cannot be converted keeps its ASCII. */
 pgs_error *
 pgs_utf8_from_server(const uint8_t *bytes, size_t length, const uint8_t **out, size_t *out_length)
 PGS_GUARD_BEGIN
-    *out = pgs_text_from_server((const char *) bytes, length, out_length);
+    int end = (int) Min(length, PGS_MESSAGE_MAX);
+    int encoding = GetDatabaseEncoding();
+    Oid conversion = InvalidOid;
+    unsigned char *converted;
+
+    if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII && IsTransactionState())
+        conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+    if (OidIsValid(conversion))
+    {
+        converted = palloc((Size) end * MAX_CONVERSION_GROWTH + 1);
+        if (pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) bytes, end, converted,
+                                          end * MAX_CONVERSION_GROWTH + 1, true) < end)
+            converted = (unsigned char *) plain_ascii(bytes, end);
+        *out = converted;
+        *out_length = strlen((char *) converted);
+    }
+    else if (pg_verify_mbstr(PG_UTF8, (const char *) bytes, (int) length, true))
+    {
+        *out = bytes;
+        *out_length = length;
+    }
+    else
+    {
+        *out = (const uint8_t *) plain_ascii(bytes, length);
+        *out_length = length;
+    }
 PGS_GUARD_END

@@ -11,12 +11,21 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #include "pgs_step.h"
 #include "result_json.h"
 #include "result_values.h"
 
 const char *pgs_result_limit_name = "max_result_size";
+
+void
+pgs_name_result_limit(const char *name)
+{
+    pgs_result_limit_name = name;
+}
 
 /* One key of the row objects. */
 typedef struct Column

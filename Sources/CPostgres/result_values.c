@@ -119,7 +119,7 @@ unicode_escape(const char *bytes, int length)
     return unit;
 }
 
-/* The length of the escape at `bytes`, a surrogate pair being one. The json type lets through what jsonb cannot hold. */
+/* The length of the escape at `bytes`, a surrogate pair being one. json lets through what jsonb cannot hold. */
 static int
 check_escape(const char *bytes, int length)
 {

@@ -15,7 +15,7 @@ typedef struct PgsJson
     int64 limit;                /* bytes */
 } PgsJson;
 
-extern void pgs_json_too_large(void) pg_attribute_noreturn();
+extern void pgs_json_too_large(void) __attribute__((noreturn));
 
 /* Bytes that are JSON and UTF-8 already. */
 extern void pgs_json_raw(PgsJson *json, const char *bytes, int length);
@@ -30,5 +30,8 @@ extern void pgs_json_double(PgsJson *json, double value);
 extern void pgs_json_date(PgsJson *json, DateADT value);
 /* The same with the time; `zoned` is shown in UTC, whatever TimeZone is. */
 extern void pgs_json_timestamp(PgsJson *json, Timestamp value, bool zoned);
+
+/* What the error names when a result is too large. */
+extern const char *pgs_result_limit_name;
 
 #endif

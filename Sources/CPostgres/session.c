@@ -84,6 +84,8 @@ reset_temporary_tables(void)
 static pgs_error *
 reset(void)
 PGS_GUARD_BEGIN
+    /* A cancel that comes now was meant for what is over. */
+    QueryCancelPending = false;
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     pgs_transaction_be_plain();

@@ -5,7 +5,14 @@
 
 #include "postgres.h"
 
-#include "nodes/pg_list.h"
+#include "nodes/parsenodes.h"
+#include "tcop/dest.h"
+
+/* Refuses what only a client can do: transaction statements, COPY from or to it. */
+extern void pgs_step_refuse(const RawStmt *raw);
+
+/* Analyses, plans and runs a statement at top level. The current memory context keeps its trees. */
+extern void pgs_step_portal(RawStmt *raw, const char *text, DestReceiver *receiver, QueryCompletion *completion);
 
 /* Notes which libraries a new session of this process has; later ones make it soiled. */
 extern void pgs_session_note_libraries(void);

@@ -113,6 +113,7 @@ typedef struct workset_database {
     bool sweeping;     /* taken, not done */
     bool overflow;     /* work of a role that got no queue or no entry at all */
     bool scanning;     /* between next_due_begin and publish_due */
+    bool published;    /* next_due is what this scheduler found */
     TimestampTz next_due;
     TimestampTz hinted;  /* earliest due committed since the scan began */
     TimestampTz since;

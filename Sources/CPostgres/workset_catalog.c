@@ -63,8 +63,8 @@ PGS_GUARD_BEGIN
     CommitTransactionCommand();
 PGS_GUARD_END
 
-static const char *
-why_not(Oid database, Oid role, bool *gone)
+static pgs_obstacle
+obstacle_to(Oid database, Oid role)
 {
     HeapTuple tuple;
     bool can_login;
@@ -72,34 +72,30 @@ why_not(Oid database, Oid role, bool *gone)
 
     (void) scan_databases(database, NULL, 0, &connectable);
     if (!connectable)
-    {
-        *gone = true;
-        return "the database does not exist or does not accept connections";
-    }
+        return PGS_OBSTACLE_DATABASE;
     if (role == InvalidOid)
-        return NULL;
+        return PGS_OBSTACLE_NONE;
     tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
     if (!HeapTupleIsValid(tuple))
-        return "the role does not exist";
+        return PGS_OBSTACLE_ROLE;
     can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
     ReleaseSysCache(tuple);
     if (!can_login)
-        return "the role is not permitted to log in";
+        return PGS_OBSTACLE_LOGIN;
 #if PG_VERSION_NUM >= 160000
     if (object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) != ACLCHECK_OK)
 #else
     if (pg_database_aclcheck(database, role, ACL_CONNECT) != ACLCHECK_OK)
 #endif
-        return "the role does not have CONNECT privilege on the database";
-    return NULL;
+        return PGS_OBSTACLE_CONNECT;
+    return PGS_OBSTACLE_NONE;
 }
 
 pgs_error *
-pgs_check_place(pgs_oid database, pgs_oid role, const char **reason, bool *gone)
+pgs_check_place(pgs_oid database, pgs_oid role, pgs_obstacle *out)
 PGS_GUARD_BEGIN
-    *gone = false;
     begin_look();
-    *reason = why_not(database, role, gone);
+    *out = obstacle_to(database, role);
     CommitTransactionCommand();
 PGS_GUARD_END
 

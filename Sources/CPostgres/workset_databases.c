@@ -112,6 +112,18 @@ pgs_database_forget(pgs_oid oid)
 }
 
 void
+pgs_launcher_forget_queue(pgs_oid database, pgs_oid role)
+{
+    workset_queue *queue;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    queue = workset_queue_find(database, role);
+    if (queue != NULL && queue->slots == 0)
+        workset_queue_drop(queue);
+    LWLockRelease(pgs_set->lock);
+}
+
+void
 workset_want_sweep(workset_database *database, workset_wakes *wakes)
 {
     if (database->sweep && database->scheduler == PGS_SCHEDULER_STARTING)
@@ -217,6 +229,7 @@ pgs_scheduler_attach(uint64_t main_arg, pgs_oid *oid)
     if (database->scheduler == PGS_SCHEDULER_STARTING && database->generation == ticket.generation)
     {
         database->scheduler = PGS_SCHEDULER_RUNNING;
+        database->published = false;
         database->pid = MyProcPid;
         database->procno = workset_my_procno();
         database->since = GetCurrentTimestamp();
@@ -249,6 +262,7 @@ pgs_scheduler_next_due_begin(void)
     hinted = my_database->hinted;
     my_database->hinted = PGS_DUE_NEVER;
     my_database->scanning = true;
+    my_database->published = false;
     my_database->next_due = PGS_DUE_NOW;
     LWLockRelease(pgs_set->lock);
     return hinted;
@@ -264,6 +278,7 @@ pgs_scheduler_publish_due(int64_t due)
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     is_current = my_database->hinted >= due;
     my_database->scanning = false;
+    my_database->published = true;
     my_database->next_due = Min(due, my_database->hinted);
     LWLockRelease(pgs_set->lock);
     return is_current;
@@ -318,7 +333,10 @@ pgs_scheduler_detach(int64_t next_due)
         leaving = false;
     else
     {
-        database->next_due = Min(next_due, database->hinted);
+        /* One that leaves before it has looked leaves what it came for to the next. */
+        if (!database->published)
+            next_due = Min(next_due, database->next_due);
+        database->next_due = database->known ? Min(next_due, database->hinted) : PGS_DUE_NEVER;
         database->scanning = false;
         workset_scheduler_unseat(database, false, &wakes);
         my_database = NULL;

@@ -124,11 +124,11 @@ startup(void)
     LWLockRelease(AddinShmemInitLock);
 }
 
-void
+bool
 pgs_workset_install(const pgs_workset_config *config)
 {
     if (IsBinaryUpgrade || !process_shared_preload_libraries_in_progress)
-        return;
+        return false;
     pgs_config = *config;
     previous_request = shmem_request_hook;
     shmem_request_hook = request;
@@ -136,6 +136,7 @@ pgs_workset_install(const pgs_workset_config *config)
     shmem_startup_hook = startup;
     workset_commit_list_install();
     workset_utility_install();
+    return true;
 }
 
 bool

@@ -14,6 +14,12 @@ pgs_launcher_slot_count(void)
 }
 
 int32_t
+pgs_worker_processes_max(void)
+{
+    return max_worker_processes;
+}
+
+int32_t
 pgs_launcher_slots(pgs_slot_view *out, int32_t max)
 {
     int32 count = 0;

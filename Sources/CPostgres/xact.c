@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "replication/slot.h"
+#include "storage/ipc.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
@@ -37,8 +38,8 @@ pgs_xact_is_open(void)
 }
 
 /*
- * What PostgresMain does after an error, without the report: the error was taken already. An error in here is thrown
- * at whoever runs this process; with nobody there it ends the process, as it should.
+ * What PostgresMain does after an error, without the report: the error was taken already. An error in here leaves
+ * nothing to go on with, and there are Swift frames to be jumped over: the process ends.
  */
 void
 pgs_xact_abort(void)
@@ -46,22 +47,31 @@ pgs_xact_abort(void)
     int armed = pgs_trap_armed;
 
     pgs_trap_armed = 0;
-    error_context_stack = NULL;
-    HOLD_INTERRUPTS();
-    disable_all_timeouts(false);
-    QueryCancelPending = false;
-    debug_query_string = NULL;
-    AbortCurrentTransaction();
-    PortalErrorCleanup();
-    if (MyReplicationSlot != NULL)
-        ReplicationSlotRelease();
-    if (MyProc != NULL)
-        ReplicationSlotCleanup();
-    jit_reset_after_error();
-    MemoryContextSwitchTo(TopMemoryContext);
-    FlushErrorState();
-    pgs_error_settled();
-    RESUME_INTERRUPTS();
+    PG_TRY();
+    {
+        error_context_stack = NULL;
+        HOLD_INTERRUPTS();
+        disable_all_timeouts(false);
+        QueryCancelPending = false;
+        debug_query_string = NULL;
+        AbortCurrentTransaction();
+        PortalErrorCleanup();
+        if (MyReplicationSlot != NULL)
+            ReplicationSlotRelease();
+        if (MyProc != NULL)
+            pgs_replication_slot_cleanup();
+        jit_reset_after_error();
+        MemoryContextSwitchTo(TopMemoryContext);
+        FlushErrorState();
+        pgs_error_settled();
+        RESUME_INTERRUPTS();
+    }
+    PG_CATCH();
+    {
+        EmitErrorReport();
+        proc_exit(1);
+    }
+    PG_END_TRY();
     pgs_trap_armed = armed;
 }
 

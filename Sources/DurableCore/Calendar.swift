@@ -59,7 +59,8 @@ public struct LocalDateTime: Hashable, Sendable {
         )
     }
 
-    /// The instant at which a clock set to UTC shows this, or nil when no field makes sense or no timestamp holds it.
+    /// The instant at which a clock set to UTC shows this, or nil when no field makes sense or no timestamp
+    /// holds it.
     public var utc: Timestamp? {
         guard CivilCalendar.years.contains(year), (1...12).contains(month),
             (1...CivilCalendar.days(inMonth: month, ofYear: year)).contains(day),

@@ -13,10 +13,10 @@ public struct CronError: Error, Hashable, Sendable {
 
 /// A parsed cron expression.
 ///
-/// Five fields (minute, hour, day of month, month, day of week) and an optional sixth (year, 1970 to 2100), or one of
-/// the `@hourly` family. Weekdays count from 0 = Sunday, 7 is Sunday too. When both day fields are restricted, a day
-/// that matches either fires. An expression that no date can ever match does not parse; one whose years are all past
-/// does, and has no next tick.
+/// Five fields (minute, hour, day of month, month, day of week) and an optional sixth (year, 1970 to 2100),
+/// or one of the `@hourly` family. Weekdays count from 0 = Sunday, 7 is Sunday too. When both day fields
+/// are restricted, a day that matches either fires. An expression that no date can ever match does not
+/// parse; one whose years are all past does, and has no next tick.
 public struct CronSchedule: Hashable, Sendable {
     // Bit n stands for value n.
     var minutes: UInt64 = 0

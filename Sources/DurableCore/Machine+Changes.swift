@@ -9,8 +9,11 @@ extension Machine {
     struct Changes: Hashable, Sendable {
         var wasActive: [BranchID: Bool] = [:]
         var oldTimer: [BranchID: Timestamp?] = [:]
+        /// Nothing is journalled, and the root is no step: `df.start` has stored it as active, and who looked at it
+        /// since may have taken that back without leaving an entry.
+        var isRootUncertain = false
 
-        var isEmpty: Bool { wasActive.isEmpty && oldTimer.isEmpty }
+        var isEmpty: Bool { wasActive.isEmpty && oldTimer.isEmpty && !isRootUncertain }
     }
 
     /// What the sets and tables hold about a branch.
@@ -48,6 +51,10 @@ extension Machine {
     /// Hands out the changes and starts anew.
     mutating func takeChanges(into decided: inout Decided) {
         guard !changes.isEmpty else { return }
+        if changes.isRootUncertain {
+            changes.wasActive[.root] = false
+            decided.deactivated.append(.root)
+        }
         for (id, was) in changes.wasActive.sorted(by: { $0.key < $1.key }) {
             let isActive = runnableBranches.contains(id)
             if isActive && !was { decided.activated.append(id) }

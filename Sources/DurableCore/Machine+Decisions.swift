@@ -41,7 +41,9 @@ public struct Decided: Hashable, Sendable {
     public var entries: [JournalEntry] = []
     public var timersSet: [Timer] = []
     public var timersCleared: [Timer] = []
+    /// Rows to add to `active`, after those of `deactivated` are gone.
     public var activated: [BranchID] = []
+    /// Rows to take from `active`; the root's may be missing already.
     public var deactivated: [BranchID] = []
     public var signalsConsumed: [Int64] = []
     /// There was more to decide than one commit should carry: somebody must call again, without waiting.

@@ -49,9 +49,8 @@ public struct Machine: Sendable {
         if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
         branches[.root] = Branch(parent: nil, entry: .root, names: [:])
         run(.root, .enter(.root), at: record.createdAt)
-        // `df.start` stores the root as active before anybody knows what it will do.
         changes = Changes()
-        if !runnableBranches.contains(.root) { changes.wasActive[.root] = true }
+        changes.isRootUncertain = !runnableBranches.contains(.root)
     }
 
     /// What `branch` waits for; `.ended` when it has ended or was dropped, nil when it never existed.

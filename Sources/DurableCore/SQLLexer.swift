@@ -44,8 +44,9 @@ struct SQLToken: Hashable {
 
 /// Splits SQL text into tokens the way the server's scanner does, as far as contexts are concerned.
 ///
-/// Total: every byte belongs to one token, whatever the text is; a literal or comment without end reaches to the
-/// limit. Operators come byte by byte, so that a comment inside an operator run is found where the scanner finds it.
+/// Total: every byte belongs to one token, whatever the text is; a literal or comment without end reaches
+/// to the limit. Operators come byte by byte, so that a comment inside an operator run is found where the
+/// scanner finds it.
 struct SQLLexer {
     let text: Bytes
     let standardConformingStrings: Bool
@@ -55,6 +56,10 @@ struct SQLLexer {
     var position: Int
     /// Where the text ends for this lexer.
     var limit: Int
+
+    /// Whether the last token came after a literal and a newline, so that a quote there continues the
+    /// literal.
+    private(set) var isAfterLiteralAndNewline = false
 
     // After a literal, blanks with a newline and another quote continue it under the same rules.
     private var continuation: SQLLiteralStyle?
@@ -67,9 +72,6 @@ struct SQLLexer {
         position = 0
         limit = text.count
     }
-
-    /// Whether the last token came after a literal and a newline, so that a quote there continues the literal.
-    private(set) var isAfterLiteralAndNewline = false
 
     /// Forgets what the tokens before mean for the next one.
     mutating func breakContinuation() { continuation = nil }

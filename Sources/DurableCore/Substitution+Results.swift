@@ -55,9 +55,9 @@ struct NamedResults {
         guard let rows = Self.rows(of: root) else {
             throw error("22023", reference, ".* — invalid result format")
         }
-        guard rows.count <= Substitution.rowsMax else {
-            let text =
-                ".* has \(rows.count) rows, exceeding the maximum of \(Substitution.rowsMax) for row-set expansion"
+        let most = Substitution.rowsMax
+        guard rows.count <= most else {
+            let text = ".* has \(rows.count) rows, exceeding the maximum of \(most) for row-set expansion"
             throw error("54000", reference, text)
         }
         return rows

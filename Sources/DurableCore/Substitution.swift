@@ -74,9 +74,10 @@ public struct Placed: Hashable, Sendable {
 
 /// A template with its references replaced.
 ///
-/// `neutral` is the same text with every placed value replaced by a harmless one of the same class. Outside of
-/// `placed` and `neutralPlaced`, which correspond one to one, both texts are equal byte by byte; comparing their
-/// tokens shows whether a value changed the statement around it. In raw mode there are no places.
+/// `neutral` is the same text with every placed value replaced by a harmless one of the same class. Outside
+/// of `placed` and `neutralPlaced`, which correspond one to one, both texts are equal byte by byte;
+/// comparing their tokens shows whether a value changed the statement around it. In raw mode there are no
+/// places.
 public struct Substituted: Hashable, Sendable {
     public var text: Bytes
     public var placed: [Placed]
@@ -104,8 +105,8 @@ public enum Substitution {
 
     /// Replaces `{variable}` tokens, then `$name` references, the inserted variables included.
     ///
-    /// Names without a result stay as they are. In SQL mode references in comments stay too, and those inside a
-    /// string literal, a dollar quote or a quoted identifier are written for that place.
+    /// Names without a result stay as they are. In SQL mode references in comments stay too, and those
+    /// inside a string literal, a dollar quote or a quoted identifier are written for that place.
     public static func apply(
         _ template: Bytes,
         mode: SubstitutionMode,

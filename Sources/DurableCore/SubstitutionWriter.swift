@@ -4,9 +4,9 @@ internal import DurableModel
 
 /// Replaces the `$` references of one SQL text, token by token.
 ///
-/// Code gets SQL values; literals and quoted identifiers get characters, escaped for that place; comments stay. The
-/// inside of a dollar quote is SQL too more often than not, so it is read the same way, and must not come to contain
-/// its own end.
+/// Code gets SQL values; literals and quoted identifiers get characters, escaped for that place; comments
+/// stay. The inside of a dollar quote is SQL too more often than not, so it is read the same way, and must
+/// not come to contain its own end.
 struct SubstitutionWriter {
     /// A dollar quote that is being read.
     private struct OpenQuote {

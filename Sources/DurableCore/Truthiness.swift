@@ -6,8 +6,8 @@ public import DurableModel
 public enum Truthiness {
     /// Tests a node's value, given as JSON text; a text that is not JSON is false.
     ///
-    /// A value with a `rows` array stands for the first column of its first row, and is false without rows; anything
-    /// else is tested as a whole. Strings are read as words, then as numbers.
+    /// A value with a `rows` array stands for the first column of its first row, and is false without rows;
+    /// anything else is tested as a whole. Strings are read as words, then as numbers.
     public static func test(_ json: Bytes) -> Bool {
         do {
             return test(result: try JSONDocument(json).root)

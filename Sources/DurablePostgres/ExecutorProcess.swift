@@ -2,18 +2,25 @@
 
 internal import CPostgres
 internal import DurableModel
-internal import DurableRuntime
+public import DurableRuntime
 internal import PostgresExtension
 
 /// An executor: a background worker that is a session of one role in one database and runs that role's turns.
 public enum ExecutorProcess {
     /// What the composition root takes from the settings; read again whenever the configuration is reloaded.
     public struct Settings {
+        public var turns: ExecutorSettings
         public var idleMilliseconds: Int64
         public var ageMaxMicroseconds: Int64
         public var allowsSuperusers: Bool
 
-        public init(idleMilliseconds: Int64, ageMaxMicroseconds: Int64, allowsSuperusers: Bool) {
+        public init(
+            turns: ExecutorSettings,
+            idleMilliseconds: Int64,
+            ageMaxMicroseconds: Int64,
+            allowsSuperusers: Bool
+        ) {
+            self.turns = turns
             self.idleMilliseconds = idleMilliseconds
             self.ageMaxMicroseconds = ageMaxMicroseconds
             self.allowsSuperusers = allowsSuperusers
@@ -61,6 +68,7 @@ public enum ExecutorProcess {
             try check(pgs_interrupts_service(&reloaded))
             let current = settings()
             executor.port.allowsSuperusers = current.allowsSuperusers
+            executor.settings = current.turns
             if pgs_slot_must_leave() || executor.port.mustLeave { return }
             if pgs_now() &- born > current.ageMaxMicroseconds { return }
             if pgs_catalog_changed(), try !mayWork(role, current) { return }

@@ -70,7 +70,8 @@ public struct ServerPort: ExecutorPort {
                 try Storage.ended(instance, current: true) == nil
             else { return nil }
             return StoredInstance(
-                record: try Storage.record(row), journal: try Storage.journal(instance, current: true))
+                record: try Storage.record(row), journal: try Storage.journal(instance, current: true),
+                isAsked: try Storage.cancelReason(instance, current: true) != nil)
         }
     }
 

@@ -40,7 +40,7 @@ struct TableShape {
         let error = kinds.withUnsafeBufferPointer { kinds -> OpaquePointer? in
             guard let first = kinds.baseAddress else { return nil }
             return pgs_table_open(
-                cString(TableShape.schema), cString(name), writing, first,
+                TableShape.schema.cString, name.cString, writing, first,
                 Int32(truncatingIfNeeded: kinds.count), &handle)
         }
         try check(error)
@@ -50,12 +50,6 @@ struct TableShape {
         try check(pgs_table_close(handle))
         return result
     }
-}
-
-/// A C string of a literal; lives as long as the program.
-func cString(_ literal: StaticString) -> UnsafePointer<CChar> {
-    // SAFETY: every literal here is ASCII with a pointer representation and a terminating NUL.
-    UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
 /// What rows a scan sees.
@@ -103,9 +97,9 @@ struct OpenTable {
             let keyCount = Int32(truncatingIfNeeded: keys.count)
             if from != nil {
                 return pgs_scan_begin_from(
-                    handle, cString(index), visibility.raw, values, keyCount, values[keys.count], false, &scan)
+                    handle, index.cString, visibility.raw, values, keyCount, values[keys.count], false, &scan)
             }
-            return pgs_scan_begin(handle, cString(index), visibility.raw, values, keyCount, &scan)
+            return pgs_scan_begin(handle, index.cString, visibility.raw, values, keyCount, &scan)
         }
         try check(error)
         guard let scan else { throw PostgresError(.internalError, "scan was not begun") }

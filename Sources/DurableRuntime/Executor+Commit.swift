@@ -71,7 +71,7 @@ extension Executor {
 
     /// What `load` came to.
     enum Loaded {
-        case machine(Machine)
+        case machine(Machine, isAsked: Bool)
         case end(TurnEnd)
     }
 
@@ -84,7 +84,7 @@ extension Executor {
         } catch {
             return .end(try quarantine(instance, error))
         }
-        return .machine(machine)
+        return .machine(machine, isAsked: stored.isAsked)
     }
 
     /// Ends an instance whose journal does not fit.

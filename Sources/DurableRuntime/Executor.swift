@@ -30,20 +30,22 @@ public struct Executor<Port: ExecutorPort> {
     public mutating func runTurn(_ ready: Ready) throws(Port.Failure) -> TurnEnd {
         var branch = ready.branch
         var restarts = 0
-        var isCached = true
+        // A cached machine may be behind; so may a fresh one be that something was asked of meanwhile.
+        var mayBeBehind = true
         var taken = cache.take(ready.instance)
         while restarts <= Executor.restartsMax {
             restarts += 1
             if taken == nil {
-                isCached = false
                 switch try load(ready.instance) {
-                case .machine(let machine): taken = machine
+                case .machine(let machine, let isAsked):
+                    taken = machine
+                    mayBeBehind = isAsked
                 case .end(let end): return end
                 }
             }
             guard var machine = taken.take() else { return .dropped }
             if branch == nil && machine.isFresh { branch = .root }
-            let needsSettling = isCached || restarts > 1 || !isStep(machine, branch) || machine.hasDecision(at: port.now())
+            let needsSettling = mayBeBehind || restarts > 1 || !isStep(machine, branch) || machine.hasDecision(at: port.now())
             let end = try carryOn(&machine, &branch, settleFirst: needsSettling, ready)
             switch end {
             case .end(let end):
@@ -57,7 +59,7 @@ public struct Executor<Port: ExecutorPort> {
             }
         }
         // Whoever supersedes us is at work; the hint goes back in case it is not.
-        return .yielded(ready)
+        return give(Ready(instance: ready.instance, branch: branch), insteadOf: ready)
     }
 
     /// What to do after a stretch of work.
@@ -90,12 +92,16 @@ public struct Executor<Port: ExecutorPort> {
             if let progress = try carryOut(node, of: &machine, current, &branch) { return progress }
             guard let next = branch, case .step? = machine.pending(next) else { break }
             if port.shouldYield() {
-                let rest = Ready(instance: ready.instance, branch: next)
-                if rest != ready { port.makeReady([rest]) }
-                return .end(.yielded(rest))
+                return .end(give(Ready(instance: ready.instance, branch: next), insteadOf: ready))
             }
         }
         return .end(.idle)
+    }
+
+    /// Ends the turn with `rest` still to be done.
+    private mutating func give(_ rest: Ready, insteadOf ready: Ready) -> TurnEnd {
+        if rest != ready { port.makeReady([rest]) }
+        return .yielded(rest)
     }
 
     /// One step with all that follows from it; nil when the branch (or another, named in `branch`) can go on.
@@ -115,12 +121,9 @@ public struct Executor<Port: ExecutorPort> {
                 guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
                 if stored.hasEnded { return .end(.ended) }
                 end = StepEnd(current, machine)
-                // What else this commit decided goes to others; a lost race shows when the step is committed.
-                _ = handOut(stored, of: machine, current: current)
-                guard isStep(machine, current) else {
-                    branch = nil
-                    return nil
-                }
+                branch = handOut(stored, of: machine, current: current)
+                // This commit may have decided a race against us.
+                guard branch == current else { return nil }
             }
             guard let news = try run(node, of: machine, current) else { return .again }
             end.news = news
@@ -128,7 +131,7 @@ public struct Executor<Port: ExecutorPort> {
         var result = try commit(&machine, end)
         if case .failed(let failure) = result {
             // The transaction is gone and with it what the machine thought; only a failure is left to be stored.
-            guard case .machine(let stored) = try load(machine.record.id) else { return .end(.dropped) }
+            guard case .machine(let stored, _) = try load(machine.record.id) else { return .end(.dropped) }
             machine = stored
             end.news = .failed(failure.fromServer)
             result = try commit(&machine, end)

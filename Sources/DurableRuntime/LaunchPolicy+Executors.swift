@@ -55,17 +55,15 @@ extension LaunchPolicy {
             }
         }
         var starving = waitingSchedulers
-        var isShort = waitingSchedulers > 0
+        var short = waitingSchedulers
         for need in needs {
             decision.muted.append(need.place)
             guard census.byRole[need.place.role, default: 0] < limits.executorsPerRoleMax else { continue }
             decision.look(at: view.workersHeld)
             starving += census.byPlace[need.place, default: 0] == 0 ? 1 : 0
-            isShort = true
+            short = short.saturatingAdd(need.missing)
         }
-        if isShort {
-            makeRoom(for: starving, in: view, census, &decision)
-        }
+        makeRoom(for: starving, short, in: view, census, &decision)
     }
 
     private func needs(in view: View, _ decision: inout Decision) -> [Need] {
@@ -109,12 +107,20 @@ extension LaunchPolicy {
     }
 
     /// Somebody leaves for each place that has work and no executor, unless as many are on their way out already;
-    /// and whoever is idle leaves in any case, since work waits for slots.
-    private func makeRoom(for starving: Int, in view: View, _ census: Census, _ decision: inout Decision) {
+    /// of the idle, as many as work waits for.
+    private func makeRoom(
+        for starving: Int,
+        _ short: Int,
+        in view: View,
+        _ census: Census,
+        _ decision: inout Decision
+    ) {
         var census = census
-        var missing = starving - view.executors.count { $0.state == .leaving }
+        let leaving = view.executors.count { $0.state == .leaving }
+        var missing = starving - leaving
+        var wished = short - leaving
         var candidates = view.executors.filter { $0.state == .idle || $0.state == .busy }
-        while let index = nextToLeave(candidates, census, view.now) {
+        while wished > 0, let index = nextToLeave(candidates, census, view.now) {
             let executor = candidates.remove(at: index)
             let rests = executor.since.saturatingAdd(LaunchPolicy.restMicroseconds)
             if missing <= 0 {
@@ -127,6 +133,7 @@ extension LaunchPolicy {
             census.byRole[executor.place.role, default: 0] -= 1
             decision.leaving.append(executor.slot)
             missing -= 1
+            wished -= 1
         }
         guard missing > 0 else { return }
         for executor in candidates {
@@ -160,8 +167,8 @@ extension LaunchPolicy {
     }
 }
 
-extension Int64 {
-    func saturatingAdd(_ other: Int64) -> Int64 {
+extension FixedWidthInteger {
+    func saturatingAdd(_ other: Self) -> Self {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other > 0 ? .max : .min) : sum
     }

@@ -20,10 +20,13 @@ public struct StoredInstance: Sendable {
     public var record: InstanceRecord
     /// Ordered by (branch, sequence).
     public var journal: [JournalEntry]
+    /// Something is asked of the instance (a cancel) that must be looked at before another step runs.
+    public var isAsked: Bool
 
-    public init(record: InstanceRecord, journal: [JournalEntry]) {
+    public init(record: InstanceRecord, journal: [JournalEntry], isAsked: Bool = false) {
         self.record = record
         self.journal = journal
+        self.isAsked = isAsked
     }
 }
 
@@ -67,9 +70,10 @@ public struct Checkpoint: Sendable {
     public var entries: [JournalEntry] = []
     public var timersSet: [TimerChange] = []
     public var timersCleared: [TimerChange] = []
-    /// Branches that became runnable and were not when the machine last looked: rows to add to `active`.
+    /// Branches that became runnable and were not when the machine last looked: rows to add to `active`, after
+    /// those of `deactivated` are gone.
     public var activated: [BranchID] = []
-    /// Branches that are runnable no more: rows to take from `active`.
+    /// Branches that are runnable no more: rows to take from `active`. The root's may be missing already.
     public var deactivated: [BranchID] = []
     /// `PendingSignal.number` of the signals that a wait took.
     public var signalsConsumed: [Int64] = []

@@ -188,8 +188,9 @@ struct ReferenceInterpreter {
         var winner: Int?
         if case .raceDecided(let arm)? = next(branch, index, mayBeCut)?.event { winner = Int(arm) }
         var result = Result.cut
+        let before = scope.names
         for (i, arm) in arms.enumerated() {
-            var own = Scope(names: scope.names)
+            var own = Scope(names: before)
             let id = BranchID(rawValue: first.rawValue + Int32(i))
             let end = walk(arm, id, &own, isBranchRoot: true, mayBeCut: mayBeCut || i != winner)
             guard i == winner else { continue }

@@ -7,6 +7,8 @@ import DurableRuntime
 /// One random world: a few instances of random graphs, faults, and a checker at the end.
 public struct Simulation {
     public let seed: UInt64
+    /// Told what happens, when somebody wants to read along.
+    public var log: ((String) -> Void)?
 
     public init(seed: UInt64) { self.seed = seed }
 
@@ -14,11 +16,14 @@ public struct Simulation {
     public func run() -> String? {
         var random = SplitMix64(seed: seed)
         let world = makeWorld(&random)
+        world.log = log
         let count = 1 + random.below(3)
         for number in 1...count {
             var graph = RandomGraph(seed: random.next(), budget: 3 + random.below(30))
             let id = Int64(number)
-            world.start(.test(Graph(graph.make()), id: id, label: "label", variables: ["x": "42"]))
+            let tree = graph.make()
+            log?("instance \(id): \(tree)")
+            world.start(.test(Graph(tree), id: id, label: "label", variables: ["x": "42"]))
         }
         let ids = (1...count).map { InstanceID(rawValue: Int64($0)) }
         if random.chance(30) { world.signal(random.pick(ids), name: "go", data: #"{"early":true}"#) }

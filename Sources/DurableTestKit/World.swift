@@ -45,6 +45,8 @@ public final class World {
     /// A hint may be missing: the scheduler has reason to look through `active`.
     private var mayMissHints = false
     private var signalNumber: Int64 = 0
+    /// Told what happens, when somebody wants to read along.
+    public var log: ((String) -> Void)?
 
     public init(seed: UInt64, executors count: Int = 2, faults: Faults = Faults(), settings: ExecutorSettings) {
         random = SplitMix64(seed: seed)
@@ -125,8 +127,10 @@ public final class World {
         }
         var executor = executors.remove(at: random.below(executors.count))
         let born = generation
+        log?("\(depth): turn \(ready)")
         do throws(SimulatedCrash) {
             let end = try executor.runTurn(ready)
+            log?("\(depth): \(end)")
             if case .yielded(let rest) = end, rest == ready { push([ready]) }
             if case .quarantined(let reason) = end {
                 broken = broken ?? "quarantined: \(String(decoding: reason, as: UTF8.self))"
@@ -135,6 +139,7 @@ public final class World {
             if born != generation { executor = newExecutor() }
             executors.append(executor)
         } catch {
+            log?("\(depth): \(error)")
             mayMissHints = true
             if error.isServer { crashServer() }
             executors.append(newExecutor())
@@ -191,6 +196,7 @@ public final class World {
     /// After each commit the tables must say what a machine built from the journal says, and leave nothing undecided.
     func committed(_ id: InstanceID, _ checkpoint: Checkpoint) {
         guard broken == nil, let instance = store.instances[id] else { return }
+        log?("\(depth): commit of \(id.rawValue) at \(now.rawValue): \(checkpoint)")
         // Replaying everything after each commit of a long life is too slow; every tenth time has to do.
         guard instance.entries.count < 100 || random.chance(10) else { return }
         var machine = Machine(record: instance.record)

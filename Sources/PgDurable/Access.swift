@@ -52,11 +52,3 @@ enum Access {
         return bytes.map { Bytes(UnsafeBufferPointer(start: $0, count: length)) }
     }
 }
-
-extension StaticString {
-    /// The literal as C sees it; lives as long as the program.
-    var cString: UnsafePointer<CChar> {
-        // SAFETY: a literal with a pointer representation ends in NUL.
-        UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
-    }
-}

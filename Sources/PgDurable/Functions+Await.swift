@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
 // Waiting for the end of an instance. The executor that ends it sets our latch; once a second we look anyway.
 
-@_cdecl("df_await_instance_swift")
-public func dfAwaitInstance(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_await_instance_swift)
+func dfAwaitInstance(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         let wait = try Wait("df.await_instance()", try call.text(0), seconds: try call.int32(1))
@@ -26,8 +24,8 @@ public func dfAwaitInstance(
 
 /// A procedure, because a function's snapshot would block what it waits for: CREATE INDEX CONCURRENTLY waits for all
 /// older snapshots. Between two looks this one has no transaction.
-@_cdecl("df_wait_swift")
-public func dfWait(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_wait_swift)
+func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         guard !call.isNull(0) else { throw nullArgument("instance_id") }
         guard let seconds = try call.optionalInt32(1) else { throw nullArgument("timeout_seconds") }

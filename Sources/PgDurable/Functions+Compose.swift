@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableCore
 internal import DurableModel
 internal import DurablePostgres
@@ -21,40 +21,40 @@ extension PostgresError {
     }
 }
 
-@_cdecl("df_sql_swift")
-public func dfSQL(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_sql_swift)
+func dfSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let query = try call.text(0)
         return try composed { () throws(EnvelopeError) in try Compose.sql(query) }
     }
 }
 
-@_cdecl("df_seq_swift")
-public func dfSeq(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_seq_swift)
+func dfSeq(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let operands = try operands(call, 2)
         return try composed { () throws(EnvelopeError) in try Compose.seq(operands[0], operands[1]) }
     }
 }
 
-@_cdecl("df_as_swift")
-public func dfAs(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_as_swift)
+func dfAs(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let (operand, name) = (try operands(call, 1)[0], try call.text(1))
         return try composed { () throws(EnvelopeError) in try Compose.name(operand, name) }
     }
 }
 
-@_cdecl("df_join_swift")
-public func dfJoin(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_join_swift)
+func dfJoin(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let operands = try operands(call, 2)
         return try composed { () throws(EnvelopeError) in try Compose.join(operands[0], operands[1]) }
     }
 }
 
-@_cdecl("df_join3_swift")
-public func dfJoin3(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_join3_swift)
+func dfJoin3(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let operands = try operands(call, 3)
         return try composed { () throws(EnvelopeError) in
@@ -63,8 +63,8 @@ public func dfJoin3(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutableP
     }
 }
 
-@_cdecl("df_sleep_swift")
-public func dfSleep(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_sleep_swift)
+func dfSleep(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let seconds = try call.int64(0)
         return try composed { () throws(EnvelopeError) in try Compose.sleep(seconds: seconds) }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-@_cdecl("df_cancel_swift")
-public func dfCancel(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_cancel_swift)
+func dfCancel(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.checkWrite("df.cancel()")
         let (id, reason) = (try call.text(0), try call.text(1))
@@ -25,8 +25,8 @@ public func dfCancel(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutable
 /// For messages.
 func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }
 
-@_cdecl("df_status_swift")
-public func dfStatus(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_status_swift)
+func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.text(0)) else { return .null }
@@ -34,8 +34,8 @@ public func dfStatus(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutable
     }
 }
 
-@_cdecl("df_result_swift")
-public func dfResult(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_result_swift)
+func dfResult(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.text(0)),
@@ -45,13 +45,13 @@ public func dfResult(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutable
     }
 }
 
-@_cdecl("df_version_swift")
-public func dfVersion(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_version_swift)
+func dfVersion(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in .text(Version.text) }
 }
 
-@_cdecl("df_adopt_swift")
-public func dfAdopt(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_adopt_swift)
+func dfAdopt(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in
         try Access.checkWrite("df.adopt()")
         try Access.checkSuperuser("must be superuser to call df.adopt()")
@@ -59,9 +59,8 @@ public func dfAdopt(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutableP
     }
 }
 
-@_cdecl("df_initialize_swift")
-public func dfInitialize(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum
-{
+@c(df_initialize_swift)
+func dfInitialize(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in
         try Access.checkSuperuser("only CREATE EXTENSION may call this function")
         try Installation.check()
@@ -70,12 +69,12 @@ public func dfInitialize(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMut
     }
 }
 
-@_cdecl("df_me_swift")
-public func dfMe(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_me_swift)
+func dfMe(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in .oid(pgs_user_current()) }
 }
 
-@_cdecl("df_sees_all_swift")
-public func dfSeesAll(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_sees_all_swift)
+func dfSeesAll(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in .bool(try Access.seesAll()) }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableCore
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-@_cdecl("df_explain_swift")
-public func dfExplain(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_explain_swift)
+func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         let text = trimmed(try call.text(0))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableCore
 internal import DurableModel
 internal import DurablePostgres
@@ -10,10 +10,8 @@ internal import PostgresExtension
 private let functionName = SQLValue.text("pg_durable::orchestration::execute-function-graph")
 private let functionVersion = SQLValue.text("1.0.0")
 
-@_cdecl("df_list_instances_swift")
-public func dfListInstances(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_list_instances_swift)
+func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         let filter = try call.optionalText(0)
@@ -53,10 +51,8 @@ private func checkLimit(_ limit: Int32) throws(PostgresError) {
 /// Text or NULL.
 func optional(_ text: Bytes?) -> SQLValue { text.map(SQLValue.text) ?? .null }
 
-@_cdecl("df_instance_info_swift")
-public func dfInstanceInfo(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_instance_info_swift)
+func dfInstanceInfo(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.text(0)) else { return }
@@ -68,10 +64,8 @@ public func dfInstanceInfo(
     }
 }
 
-@_cdecl("df_instance_nodes_swift")
-public func dfInstanceNodes(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_instance_nodes_swift)
+func dfInstanceNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.text(0)) else { return }
@@ -93,10 +87,8 @@ public func dfInstanceNodes(
 // What the views df.instances and df.nodes are made of. The views call these for rows that they let through, but a
 // view's condition may be evaluated late, so that each checks for itself.
 
-@_cdecl("df_instance_state_swift")
-public func dfInstanceState(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_instance_state_swift)
+func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         guard let row = try visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let status = try InstanceState.status(of: row, current: false)
@@ -111,10 +103,8 @@ public func dfInstanceState(
     }
 }
 
-@_cdecl("df_stored_nodes_swift")
-public func dfStoredNodes(
-    _ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>
-) -> pgs_datum {
+@c(df_stored_nodes_swift)
+func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         guard let row = try visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let report = try InstanceReport(row)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableCore
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-@_cdecl("df_start_swift")
-public func dfStart(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_start_swift)
+func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         guard !call.isNull(0) else { throw nullArgument("fut") }
         guard !call.isNull(3) else { throw nullArgument("transaction_mode") }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
-public import CPostgres
+internal import CPostgres
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
@@ -22,8 +22,8 @@ private func change(
     return .text(Bytes("OK".utf8))
 }
 
-@_cdecl("df_setvar_swift")
-public func dfSetvar(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_setvar_swift)
+func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let (name, value) = (try call.text(0), try call.text(1))
         return try change("df.setvar()", refusal: "set variables before starting the workflow") {
@@ -40,8 +40,8 @@ public func dfSetvar(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutable
     }
 }
 
-@_cdecl("df_unsetvar_swift")
-public func dfUnsetvar(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_unsetvar_swift)
+func dfUnsetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let name = try call.text(0)
         return try change("df.unsetvar()", refusal: "manage variables before starting the workflow") {
@@ -51,8 +51,8 @@ public func dfUnsetvar(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutab
     }
 }
 
-@_cdecl("df_clearvars_swift")
-public func dfClearvars(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_clearvars_swift)
+func dfClearvars(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in
         try change("df.clearvars()", refusal: "manage variables before starting the workflow") {
             role, roleName throws(PostgresError) in
@@ -63,8 +63,8 @@ public func dfClearvars(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMuta
     }
 }
 
-@_cdecl("df_getvar_swift")
-public func dfGetvar(_ fcinfo: UnsafeMutableRawPointer, _ failure: UnsafeMutablePointer<pgs_failure>) -> pgs_datum {
+@c(df_getvar_swift)
+func dfGetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         let name = try call.text(0)

@@ -6,13 +6,13 @@ internal import PostgresExtension
 
 // The main functions of the processes; what they do is in DurablePostgres.
 
-@_cdecl("pg_durable_executor_main_swift")
-public func executorMain(_ argument: UInt64) -> Int32 {
+@c(pg_durable_executor_main_swift)
+func executorMain(_ argument: UInt64) -> Int32 {
     Access.isExecutor = true
     return ExecutorProcess.run(argument) { Settings.executor() }
 }
 
-@_cdecl("pg_durable_scheduler_main_swift")
-public func schedulerMain(_ argument: UInt64) -> Int32 {
+@c(pg_durable_scheduler_main_swift)
+func schedulerMain(_ argument: UInt64) -> Int32 {
     SchedulerProcess.run(argument)
 }

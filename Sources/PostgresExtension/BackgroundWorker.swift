@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// A process of the server that runs the extension's code. The corresponding C type is `BackgroundWorker`.
+/// A process of the server that runs the extension's code.
+///
+/// The corresponding C type is `BackgroundWorker`.
 ///
 /// Its main function is a line `PGS_SWIFT_WORKER(function)` in the entry file.
 public struct BackgroundWorker: Sendable {
@@ -104,7 +106,9 @@ extension BackgroundWorker {
         case postmasterDied
     }
 
-    /// A worker that this process started. The corresponding C type is `BackgroundWorkerHandle`.
+    /// A worker that this process started.
+    ///
+    /// The corresponding C type is `BackgroundWorkerHandle`.
     public final class Handle {
         // SAFETY: palloc'ed in the context that lives as long as the process, freed once.
         private let handle: UnsafeMutableRawPointer
@@ -130,7 +134,9 @@ extension BackgroundWorker {
             }
         }
 
-        /// Asks it to end; returns at once. The corresponding C function is `TerminateBackgroundWorker`.
+        /// Asks it to end; returns at once.
+        ///
+        /// The corresponding C function is `TerminateBackgroundWorker`.
         public func terminate() throws(PostgresError) {
             try check(pgs_worker_terminate(handle))
         }
@@ -180,7 +186,9 @@ public enum WorkerProcess {
         }
     }
 
-    /// Ends the process. The corresponding C function is `proc_exit`.
+    /// Ends the process.
+    ///
+    /// The corresponding C function is `proc_exit`.
     public static func exit(_ code: Int32) -> Never {
         pgs_proc_exit(code)
     }

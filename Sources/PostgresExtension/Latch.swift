@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// The process's latch: what others set to wake it. The corresponding C type is `Latch`.
+/// The process's latch: what others set to wake it.
+///
+/// The corresponding C type is `Latch`.
 public enum Latch {
     public struct Events: OptionSet, Sendable {
         public let rawValue: Int32
@@ -52,7 +54,9 @@ public enum Latch {
 
 /// What the server may ask of a process at any time.
 public enum Interrupts {
-    /// Throws when the statement was cancelled; ends the session when it was told to. Nearly free otherwise.
+    /// Throws when the statement was cancelled; ends the session when it was told to.
+    ///
+    /// Nearly free otherwise.
     ///
     /// Belongs in every loop that can last. The corresponding C macro is `CHECK_FOR_INTERRUPTS`.
     public static func check() throws(PostgresError) {

@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// Memory of the server. Swift values live outside; what the server allocates for a call lives in the current one.
+/// Memory of the server.
+///
+/// Swift values live outside; what the server allocates for a call lives in the current one.
 public enum MemoryContext {
     /// Runs the body in a context of its own and deletes it: only Swift values come out.
     ///

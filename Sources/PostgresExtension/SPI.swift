@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// A connection to the server's own SQL. Not copyable: it is borrowed while it is open.
+/// A connection to the server's own SQL.
+///
+/// Not copyable: it is borrowed while it is open.
 ///
 /// Statements see and change what the current user may. In a worker it needs `Transaction.run` around it.
 public struct SPI: ~Copyable {
@@ -12,7 +14,9 @@ public struct SPI: ~Copyable {
         self.isNonatomic = isNonatomic
     }
 
-    /// Connects, runs the body, finishes. After a server error the rollback finishes.
+    /// Connects, runs the body, finishes.
+    ///
+    /// After a server error the rollback finishes.
     ///
     /// `nonatomic` is for procedures that end transactions (`SQLCall.isAtomic` must be false). The corresponding C
     /// functions are `SPI_connect_ext` and `SPI_finish`.
@@ -34,7 +38,9 @@ public struct SPI: ~Copyable {
         }
     }
 
-    /// Runs one statement; `$1` and so on are the parameters. Returns the number of rows processed.
+    /// Runs one statement; `$1` and so on are the parameters.
+    ///
+    /// Returns the number of rows processed.
     @discardableResult
     public borrowing func execute(
         _ sql: String,
@@ -75,7 +81,9 @@ public struct SPI: ~Copyable {
         return try SQLRows.lend(result, body)
     }
 
-    /// Runs a prepared statement. Returns the number of rows processed.
+    /// Runs a prepared statement.
+    ///
+    /// Returns the number of rows processed.
     @discardableResult
     public borrowing func execute(
         _ statement: PreparedStatement,

@@ -2,7 +2,9 @@
 
 public import CPostgres
 
-/// One call of a function or procedure from SQL. The corresponding C type is `FunctionCallInfo`.
+/// One call of a function or procedure from SQL.
+///
+/// The corresponding C type is `FunctionCallInfo`.
 ///
 /// Arguments are counted from 0. Every accessor throws 42804 when the argument is declared with another type, and
 /// 22004 when it is NULL; those that begin with `optional` give nil for NULL.

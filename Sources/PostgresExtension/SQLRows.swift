@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// The rows of a statement, lent while the body of `SPI.query` runs. The corresponding C type is `SPITupleTable`.
+/// The rows of a statement, lent while the body of `SPI.query` runs.
+///
+/// The corresponding C type is `SPITupleTable`.
 ///
 /// Rows and columns are counted from 0. Accessors throw as those of `SQLCall` do.
 public struct SQLRows: ~Copyable {

@@ -33,14 +33,18 @@ public struct Setting<Value>: @unchecked Sendable {
         return read(cell.pointee)
     }
 
-    /// Makes it known to the server. The corresponding C functions are `DefineCustom…Variable`.
+    /// Makes it known to the server.
+    ///
+    /// The corresponding C functions are `DefineCustom…Variable`.
     public func define() throws(PostgresError) {
         guard let cell else { throw PostgresError(.outOfMemory, "out of memory") }
         try check(register(cell))
     }
 }
 
-/// Who may change a setting, and when. The corresponding C type is `GucContext`.
+/// Who may change a setting, and when.
+///
+/// The corresponding C type is `GucContext`.
 public enum SettingContext: Sendable {
     case `internal`
     case postmaster
@@ -224,8 +228,9 @@ public enum Settings {
         try check(pgs_settings_reserve(prefix.pointer))
     }
 
-    /// Sets any parameter of this session, with a superuser's right. The corresponding C function is
-    /// `SetConfigOption`.
+    /// Sets any parameter of this session, with a superuser's right.
+    ///
+    /// The corresponding C function is `SetConfigOption`.
     public static func assign(_ name: StaticString, _ value: StaticString) throws(PostgresError) {
         try check(pgs_setting_assign(name.pointer, value.pointer))
     }

@@ -2,7 +2,9 @@
 
 import CPostgres
 
-/// Proof that a transaction is open. Not copyable: it is borrowed while the transaction lasts.
+/// Proof that a transaction is open.
+///
+/// Not copyable: it is borrowed while the transaction lasts.
 public struct Transaction: ~Copyable {
     private init() {}
 
@@ -39,7 +41,9 @@ extension Transaction: Sendable {}
 
 /// A part of a transaction that can be undone alone, as PL/pgSQL does for a block with EXCEPTION.
 public enum Subtransaction {
-    /// Runs the body; on an error rolls back what it did and throws on. The session is usable then.
+    /// Runs the body; on an error rolls back what it did and throws on.
+    ///
+    /// The session is usable then.
     public static func run<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
         var subtransaction = pgs_subxact()
         try check(pgs_subxact_begin(&subtransaction))

@@ -2,7 +2,7 @@
 
 import DurableTestKit
 
-// durable-sim --seed N            one run
+// durable-sim --seed N [--verbose]  one run
 // durable-sim --count N [--from S]  N runs, from seed S on (a random one by default)
 // durable-sim --seconds S         random runs for S seconds
 
@@ -19,7 +19,9 @@ func fail(_ seed: UInt64, _ wrong: String) -> Never {
 }
 
 if let seed = number(after: "--seed") {
-    if let wrong = Simulation(seed: seed).run() { fail(seed, wrong) }
+    var simulation = Simulation(seed: seed)
+    if CommandLine.arguments.contains("--verbose") { simulation.log = { print($0) } }
+    if let wrong = simulation.run() { fail(seed, wrong) }
     print("seed \(seed): as expected")
 } else {
     let seconds = number(after: "--seconds")

@@ -27,10 +27,10 @@ typedef struct pgs_workset_config {
 } pgs_workset_config;
 
 /*
- * In _PG_init, while shared_preload_libraries is being processed (elsewhere it does nothing but install the
- * transaction callbacks' guard): shared memory, hooks and callbacks. Does nothing under pg_upgrade.
+ * In _PG_init, while shared_preload_libraries is being processed: shared memory, hooks and callbacks. Elsewhere and
+ * under pg_upgrade it does nothing and returns false: then no worker is to be registered either.
  */
-void pgs_workset_install(const pgs_workset_config *config);
+bool pgs_workset_install(const pgs_workset_config *config);
 
 typedef enum pgs_slot_state {
     PGS_SLOT_FREE = 0,
@@ -99,6 +99,8 @@ int32_t pgs_launcher_slots(pgs_slot_view *out, int32_t max);
 int32_t pgs_launcher_queues(pgs_queue_view *out, int32_t max);
 int32_t pgs_launcher_databases(pgs_database_view *out, int32_t max);
 int32_t pgs_launcher_slot_count(void);
+/* max_worker_processes. */
+int32_t pgs_worker_processes_max(void);
 /* Databases did not fit into the table: look for them in pg_database again, in turn. Read once. */
 bool pgs_launcher_lost_databases(void);
 /* Work pushed to this queue shall not wake us until a slot or a setting changes: nothing could be done. */
@@ -121,6 +123,8 @@ void pgs_launcher_ask_leave(int32_t slot, uint32_t generation, bool now);
 void pgs_launcher_ask_scheduler_leave(pgs_oid database);
 /* Nobody may work (true) or everybody again (false). */
 void pgs_launcher_stop(bool stopped);
+/* Drops the work of a role that does not exist. */
+void pgs_launcher_forget_queue(pgs_oid database, pgs_oid role);
 /* Drops all that is known of a database that does not exist or may not be connected to. */
 void pgs_database_forget(pgs_oid database);
 
@@ -128,13 +132,16 @@ void pgs_database_forget(pgs_oid database);
  * The databases that may hold the extension (connectable and no template), of the cluster; in a transaction of its
  * own, for a process that is connected to no database. *count is how many there are, of which `max` are filled.
  */
-pgs_error *PGS_NULLABLE pgs_list_databases(pgs_oid *out, int32_t max, int32_t *count);
-/*
- * Whether a worker for (database, role) could connect; role 0: for the database alone. *reason is NULL or a constant
- * text; *gone is set when the database itself is not there or takes no connections.
- */
-pgs_error *PGS_NULLABLE pgs_check_place(
-    pgs_oid database, pgs_oid role, const char *PGS_NULLABLE *PGS_NULLABLE reason, bool *gone);
+pgs_error *PGS_NULLABLE pgs_list_databases(pgs_oid *PGS_NULLABLE out, int32_t max, int32_t *count);
+typedef enum pgs_obstacle {
+    PGS_OBSTACLE_NONE = 0,
+    PGS_OBSTACLE_DATABASE,  /* is not there or takes no connections */
+    PGS_OBSTACLE_ROLE,      /* does not exist */
+    PGS_OBSTACLE_LOGIN,     /* the role may not log in */
+    PGS_OBSTACLE_CONNECT    /* the role lacks CONNECT on the database */
+} pgs_obstacle;
+/* Whether a worker for (database, role) could connect; role 0: for the database alone. */
+pgs_error *PGS_NULLABLE pgs_check_place(pgs_oid database, pgs_oid role, pgs_obstacle *out);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

@@ -18,8 +18,8 @@ typedef struct pgs_step_result {
     bool needs_immediate_commit;
 } pgs_step_result;
 
-/* What the error names when a result is too large. */
-extern const char *pgs_result_limit_name;
+/* What the error names when a result is too large; a literal. */
+void pgs_name_result_limit(const char *name);
 
 /*
  * Starts a transaction for a step: now() moves, statement_timeout is armed, activity is shown. The functions that
@@ -29,7 +29,8 @@ pgs_error *PGS_NULLABLE pgs_step_begin(const uint8_t *sql, size_t length);
 
 /*
  * Parses and runs `sql` (UTF-8), every statement of it, in one implicit block. Transaction statements and COPY from
- * or to the client are refused (0A000) before anything runs. A result beyond `max_result_size` bytes is refused (54000).
+ * or to the client are refused (0A000) before anything runs. A result beyond `max_result_size` bytes is refused
+ * (54000).
  * The result is valid until the next pgs_step_begin, pgs_step_abort or pgs_session_reset. `committed_inside` is set
  * after an error too: part of the work may be committed.
  */
@@ -65,14 +66,17 @@ pgs_error *PGS_NULLABLE pgs_statistics_flush(void);
 /* A place where a value was put into a statement, in bytes of the result. */
 typedef struct pgs_placed {
     size_t start, end;
-    bool inside_literal; /* within a string literal or dollar quote of the template: must stay inside that one token */
+    /* Within a literal, a dollar quote or a quoted name of the template, or at the end of a name: must stay a part of
+       that one token. */
+    bool inside_literal;
 } pgs_placed;
 
 /*
  * Lexes `result` with the server's own scanner and this session's settings, and `neutral` (the same text with every
  * placed value replaced by a harmless one of the same kind); *same is whether the tokens outside the placed values
  * are equal and every placed value is made of whole tokens of its own (no `;`, brackets balanced, blanks around them
- * allowed). Places are in ascending order. Texts that the scanner refuses both count as the same. In a database whose
+ * allowed): of exactly one of the same kind where the neutral value is one token, a number with its sign or without.
+ * Places are in ascending order. Texts that the scanner refuses both count as the same. In a database whose
  * encoding is not UTF8 it needs a transaction.
  */
 pgs_error *PGS_NULLABLE pgs_same_structure(

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableRuntime
+public import PostgresExtension
+
+/// What the launcher takes from the settings, at each look.
+public struct LaunchSettings: Sendable {
+    public var isEnabled: Bool
+    /// Executors of one role; 0 leaves one slot to others.
+    public var executorsPerRoleMax: Int
+
+    public init(isEnabled: Bool, executorsPerRoleMax: Int) {
+        self.isEnabled = isEnabled
+        self.executorsPerRoleMax = executorsPerRoleMax
+    }
+}
+
+/// The one process that always runs: it alone starts the others, and waits on its latch for a reason to.
+///
+/// It is connected to no database. Who is woken by whom: a commit sets the latch of an idle executor or scheduler,
+/// or the launcher's when there is none; the server sets the launcher's when a worker starts or ends. At rest it
+/// waits without limit, or until the first timer of a database that has no scheduler.
+public enum Launcher {
+    private static let library: StaticString = "pg_durable"
+
+    /// Asks for the shared memory and registers the process; in the init of the preloaded library.
+    ///
+    /// - Parameters:
+    ///   - slots: most executors; 0 for what suits `max_worker_processes`. Asked once, when memory is sized.
+    ///   - entries: places in the queues of ready work, of all roles together.
+    public static func install(
+        slots: @escaping @convention(c) () -> Int32,
+        entries: @escaping @convention(c) () -> Int32
+    ) throws(PostgresError) {
+        var config = pgs_workset_config(
+            name: library.cString,
+            library: library.cString,
+            extension: library.cString,
+            executor_function: ("pg_durable_executor_main" as StaticString).cString,
+            scheduler_function: ("pg_durable_scheduler_main" as StaticString).cString,
+            executor_title: ("durable executor" as StaticString).cString,
+            scheduler_title: ("durable scheduler" as StaticString).cString,
+            slots: slots,
+            entries: entries
+        )
+        guard pgs_workset_install(&config) else { return }
+        let worker = BackgroundWorker(
+            name: "durable launcher",
+            type: "durable launcher",
+            library: library,
+            function: "pg_durable_launcher_main",
+            restartSeconds: 1
+        )
+        try worker.register()
+    }
+
+    /// The life of the process. Its exit code is 1, so that the server starts it again.
+    public static func run(settings: () -> LaunchSettings) -> Int32 {
+        WorkerProcess.run { () throws(PostgresError) in
+            guard pgs_workset_is_ready() else { return 0 }
+            pgs_launcher_attach()
+            try check(pgs_pin_settings())
+            try WorkerProcess.connect(database: nil, role: nil)
+            var launcher = try LauncherProcess(settings())
+            while true {
+                try launcher.look(settings)
+            }
+        }
+    }
+}
+
+/// What the launcher remembers from one look to the next.
+struct LauncherProcess {
+    var policy: LaunchPolicy
+    var isEnabled: Bool
+    var unprobed: [UInt32]
+    var places = StartBackoff<LaunchPolicy.Place>()
+    var databases = StartBackoff<UInt32>()
+    var workers = StartBackoff<Pool>(
+        delayMin: 100_000, delayMax: 1_000_000, forgetAfter: 5_000_000)
+    /// What was said in the log about a place, so that it is said once.
+    var said: [LaunchPolicy.Place: pgs_obstacle] = [:]
+    var generations: [Int32: UInt32] = [:]
+    /// When to look again although nobody sets the latch.
+    var next = Int64.max
+
+    /// The workers of the server: one key.
+    enum Pool: Hashable, Sendable { case server }
+
+    private var slotViews: [pgs_slot_view]
+    private var queueViews: [pgs_queue_view]
+    private var databaseViews: [pgs_database_view]
+
+    init(_ settings: LaunchSettings) throws(PostgresError) {
+        policy = LauncherProcess.policy(settings)
+        isEnabled = settings.isEnabled
+        unprobed = try LauncherProcess.listDatabases()
+        slotViews = .init(repeating: pgs_slot_view(), count: Int(pgs_launcher_slot_count()))
+        queueViews = .init(repeating: pgs_queue_view(), count: 512)
+        databaseViews = .init(repeating: pgs_database_view(), count: 256)
+        pgs_launcher_stop(!isEnabled)
+    }
+
+    private static func policy(_ settings: LaunchSettings) -> LaunchPolicy {
+        let executors = Int(pgs_launcher_slot_count())
+        let perRole = settings.executorsPerRoleMax > 0 ? settings.executorsPerRoleMax : executors - 1
+        return LaunchPolicy(
+            limits: .init(
+                executorsMax: executors,
+                executorsPerRoleMax: max(1, min(perRole, executors)),
+                schedulersMax: max(1, Int(pgs_worker_processes_max() - 2) / 3)
+            )
+        )
+    }
+
+    private static func listDatabases() throws(PostgresError) -> [UInt32] {
+        var count: Int32 = 0
+        try check(pgs_list_databases(nil, 0, &count))
+        var found = [UInt32](repeating: 0, count: Int(count))
+        try check(pgs_list_databases(&found, count, &count))
+        return Array(found.prefix(Int(count)))
+    }
+
+    /// Looks at everything once, does what is to be done, and waits.
+    mutating func look(_ settings: () -> LaunchSettings) throws(PostgresError) {
+        Latch.reset()
+        if try Interrupts.service() {
+            let current = settings()
+            policy = LauncherProcess.policy(current)
+            if current.isEnabled != isEnabled {
+                isEnabled = current.isEnabled
+                pgs_launcher_stop(!isEnabled)
+                Log.log(isEnabled ? "durable functions are enabled" : "durable functions are disabled")
+            }
+        }
+        let now = pgs_now()
+        next = min(pgs_launcher_housekeep(now), pgs_launcher_repeat_interrupts(now))
+        if pgs_launcher_lost_databases() {
+            unprobed = try LauncherProcess.listDatabases()
+        }
+        let view = try view(at: now)
+        if isEnabled {
+            try carryOut(policy.decide(view))
+        }
+        try wait()
+    }
+
+    private func wait() throws(PostgresError) {
+        guard next != Int64.max else {
+            try Latch.wait(milliseconds: nil, event: "DurableLauncherMain")
+            return
+        }
+        // Rounded up, so that it is not woken a moment too early.
+        let (left, overflow) = next.subtractingReportingOverflow(pgs_now())
+        let milliseconds = overflow || left <= 0 ? 0 : left / 1000 + 1
+        try Latch.wait(milliseconds: milliseconds, event: "DurableLauncherMain")
+    }
+
+    private mutating func view(at now: Int64) throws(PostgresError) -> LaunchPolicy.View {
+        let executors = lookAtSlots(now)
+        let databases = try lookAtDatabases(now)
+        let queueCount = Int(pgs_launcher_queues(&queueViews, Int32(queueViews.count)))
+        return LaunchPolicy.View(
+            now: now,
+            executors: executors,
+            queues: queueViews.prefix(queueCount).map {
+                .init(
+                    place: .init(database: $0.database, role: $0.role),
+                    waiting: Int($0.waiting),
+                    servedAt: $0.served_at
+                )
+            },
+            databases: databases,
+            unprobed: unprobed,
+            placesHeld: places.held(at: now),
+            databasesHeld: self.databases.held(at: now),
+            workersHeld: workers.held(at: now)[.server]
+        )
+    }
+
+    /// Releases the slots of processes that have ended, and remembers how they ended.
+    private mutating func lookAtSlots(_ now: Int64) -> [LaunchPolicy.Executor] {
+        let count = Int(pgs_launcher_slots(&slotViews, Int32(slotViews.count)))
+        var executors: [LaunchPolicy.Executor] = []
+        generations.removeAll(keepingCapacity: true)
+        for slot in slotViews.prefix(count) {
+            if slot.state == PGS_SLOT_EXITED && slot.gone {
+                noteEnd(of: slot, now)
+                pgs_launcher_release(slot.slot, slot.generation)
+                workers.succeeded(.server)
+                continue
+            }
+            generations[slot.slot] = slot.generation
+            executors.append(LaunchPolicy.Executor(slot))
+        }
+        return executors
+    }
+
+    private mutating func noteEnd(of slot: pgs_slot_view, _ now: Int64) {
+        let place = LaunchPolicy.Place(database: slot.database, role: slot.role)
+        if slot.failed_start || slot.died_at_work {
+            places.failed(place, at: now)
+            Log.log(
+                slot.failed_start
+                    ? "durable executor for role \(place.role) in database \(place.database) did not start"
+                    : "durable executor for role \(place.role) in database \(place.database) ended with work in hand"
+            )
+        } else if slot.taken > 0 {
+            places.succeeded(place)
+            said[place] = nil
+        }
+    }
+
+    private mutating func lookAtDatabases(_ now: Int64) throws(PostgresError) -> [LaunchPolicy.Database] {
+        let count = Int(pgs_launcher_databases(&databaseViews, Int32(databaseViews.count)))
+        var found: [LaunchPolicy.Database] = []
+        for database in databaseViews.prefix(count) {
+            if database.failed {
+                databases.failed(database.database, at: now)
+                Log.log("durable scheduler of database \(database.database) ended unexpectedly")
+            }
+            found.append(LaunchPolicy.Database(database))
+        }
+        return found
+    }
+}

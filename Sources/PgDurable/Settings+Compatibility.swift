@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import PostgresExtension
+
+/// Parameters of the original that a `postgresql.conf` may name, with its ranges and contexts.
+///
+/// They are accepted so that such a file loads; what they tuned - connections of a worker to its own server, and
+/// housekeeping of a second store - does not exist here, so they change nothing.
+enum CompatibilitySettings {
+    private static func number(
+        _ name: StaticString,
+        _ initial: Int,
+        _ range: ClosedRange<Int>
+    ) -> Setting<Int> {
+        Setting(
+            SettingInfo(name, .postmaster, "Accepted for compatibility; has no effect."), initial: initial,
+            in: range)
+    }
+
+    private static let numbers = [
+        number("pg_durable.max_management_connections", 6, 1...1000),
+        number("pg_durable.max_duroxide_connections", 10, 1...1000),
+        number("pg_durable.max_user_connections", 10, 1...1000),
+        number("pg_durable.max_new_transaction_starts", 2, 1...1000),
+        number("pg_durable.execution_acquire_timeout", 30, 1...3600),
+        number("pg_durable.new_transaction_start_timeout", 5, 1...3600),
+        number("pg_durable.retention_days", 30, 0...36_500),
+        number("pg_durable.reconcile_interval", 3600, 0...86_400),
+    ]
+    private static let workerRole = Setting(
+        SettingInfo("pg_durable.worker_role", .postmaster, "Accepted for compatibility; has no effect."),
+        initial: "postgres")
+
+    static func define() throws(PostgresError) {
+        for setting in numbers {
+            try setting.define()
+        }
+        try workerRole.define()
+    }
+}

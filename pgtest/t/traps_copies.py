@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
+"""Only at home: a copied, restored or replicated database runs nothing until df.adopt(); a promoted standby goes on.
+
+Covers I5, I61, I65, I66, S11, S12 of docs/traps.md.
+"""
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from suite import Cluster, Suite, has, run, same, settle, start, wait_until  # noqa: E402
+
+suite = Suite(wal_level="replica", max_wal_senders="5")
+
+
+def source(cluster, name):
+    """A database with one finished instance and one that will sleep 3 s and then write a row."""
+    cluster.psql("CREATE DATABASE %s" % name)
+    cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice'); CREATE TABLE public.effects (n int);"
+                 "GRANT ALL ON public.effects TO alice", db=name)
+    with cluster.connect(user="alice", db=name) as session:
+        session.value("SELECT df.setvar('v', 'kept')")
+        done = run(session, "'INSERT INTO public.effects VALUES (1)'")
+        return done, start(session, "'SELECT 7 AS x' |=> 'x' ~> df.sleep(3) ~> "
+                           "'INSERT INTO public.effects VALUES ($x)'")
+
+
+def effects(cluster, db):
+    return [r[0] for r in cluster.query("SELECT n FROM public.effects ORDER BY 1", db=db)]
+
+
+def adopt_and_finish(cluster, db, done, asleep):
+    with cluster.connect(user="alice", db=db) as session:
+        same(session.value("SELECT df.status($1)", done), "completed")
+        same(session.error("SELECT df.adopt()").sqlstate, "42501")
+    time.sleep(1)
+    same(effects(cluster, db), [1], "a copy ran before it was adopted")
+    if cluster.value("SELECT df.adopt()", db=db) < 1:
+        raise AssertionError("df.adopt() found nothing")
+    with cluster.connect(user="alice", db=db) as session:
+        same(settle(session, asleep, 15), "completed")
+        same(effects(cluster, db), [1, 7])
+        same(session.value("SELECT df.getvar('v')"), "kept")
+        run(session, "'SELECT 1'")
+
+
+@suite.test
+def template_copy(cluster):
+    """CREATE DATABASE … TEMPLATE of a database with sleeping work: only the original wakes it."""
+    done, asleep = source(cluster, "original")
+    cluster.psql("CREATE DATABASE copied TEMPLATE original")
+    with cluster.connect(user="alice", db="original") as session:
+        same(settle(session, asleep, 15), "completed")
+    time.sleep(2)
+    same(effects(cluster, "original"), [1, 7])
+    same(effects(cluster, "copied"), [1])
+    adopt_and_finish(cluster, "copied", done, asleep)
+    same(effects(cluster, "original"), [1, 7])
+
+
+@suite.test
+def copy_starts_own_work(cluster):
+    """New work of an unadopted copy is refused with a hint or runs; it never stays silent."""
+    source(cluster, "second")
+    cluster.psql("CREATE DATABASE second_copy TEMPLATE second")
+    with cluster.connect(user="alice", db="second_copy") as session:
+        try:
+            instance = start(session, "'SELECT 1'")
+        except Exception as error:
+            has(str(error) + str(getattr(error, "hint", "")), "adopt")
+        else:
+            same(settle(session, instance), "completed")
+
+
+@suite.test
+def dump_and_restore(cluster):
+    """pg_dump and restore carry the work along; it waits for df.adopt() and belongs to the same roles."""
+    done, asleep = source(cluster, "dumped")
+    dump = cluster.command("pg_dump", *cluster.address(db="dumped"))
+    same(dump.returncode, 0, dump.stdout[-500:])
+    cluster.psql("CREATE DATABASE restored TEMPLATE template0")
+    restored = subprocess.run(
+        [os.path.join(cluster.bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *cluster.address(db="restored")],
+        input=dump.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    same(restored.returncode, 0, restored.stderr[-500:])
+    with cluster.connect(user="alice", db="dumped") as session:
+        same(settle(session, asleep, 15), "completed")
+    time.sleep(1)
+    same(effects(cluster, "restored"), [1])
+    adopt_and_finish(cluster, "restored", done, asleep)
+
+
+@suite.test
+def restored_roles(cluster):
+    """In a cluster where the oids mean other roles, restored work belongs to the role of that name or fails."""
+    done, asleep = source(cluster, "moving")
+    dump = cluster.command("pg_dump", *cluster.address(db="moving")).stdout
+    with Cluster("t-traps_copies-2", cluster.settings) as other:
+        # Roles in another order: other oids.
+        other.psql("CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN; CREATE ROLE alice LOGIN;"
+                   "CREATE DATABASE moving TEMPLATE template0")
+        subprocess.run([os.path.join(other.bin, "psql"), "-X", "-q", *other.address(db="moving")], input=dump,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, check=True)
+        adopt_and_finish(other, "moving", done, asleep)
+        for role in ("mallory", "bob", "eve"):
+            other.psql("SELECT df.grant_usage('%s')" % role, db="moving")
+            same(other.value("SELECT count(*) FROM df.instances", user=role, db="moving"), 0, role)
+
+
+@suite.test
+def promoted_standby(cluster):
+    """A standby shows and runs nothing; promoted after the primary's death it goes on by itself, exactly once."""
+    with cluster.connect(user="alice") as session:
+        session.execute("CREATE TABLE alice.moved (n int)")
+        instance = start(session, "'INSERT INTO alice.moved VALUES (1)' ~> df.sleep(4) ~> "
+                         "'INSERT INTO alice.moved VALUES (2)'")
+        wait_until(lambda: session.value("SELECT count(*) FROM alice.moved") == 1, 10, "the first step")
+    standby = Cluster("t-traps_copies-3", {**cluster.settings, "primary_conninfo": "'host=%s port=%d user=postgres'"
+                                           % (cluster.socket, cluster.port)})
+    try:
+        standby.remove(force=True)
+        standby._own(standby.home)
+        done = standby.command("pg_basebackup", "-h", cluster.socket, "-p", str(cluster.port), "-U", "postgres",
+                               "-D", standby.data, "-R", "-X", "stream", "-c", "fast")
+        same(done.returncode, 0, done.stdout)
+        standby.configure()
+        standby.start()
+        same(standby.value("SELECT df.status($1)", instance, user="alice"), "running")
+        same(standby.value("SELECT count(*) FROM df.instance_nodes($1)", instance, user="alice"), 5)
+        with standby.connect(user="alice") as session:
+            same(session.error("SELECT df.start('SELECT 1')").sqlstate, "25006")
+            same(session.error("SELECT df.cancel($1)", instance).sqlstate, "25006")
+        same(standby.processes("durable scheduler"), [])
+        cluster.stop("immediate")
+        standby.command("pg_ctl", "-D", standby.data, "-w", "promote")
+        with standby.connect(user="alice") as session:
+            same(settle(session, instance, 30), "completed")
+            same(session.query("SELECT n FROM alice.moved ORDER BY 1"), [(1,), (2,)])
+            run(session, "'SELECT 1'")
+        same(standby.complaints(), [])
+    finally:
+        standby.remove(force=True)
+
+
+suite.main()

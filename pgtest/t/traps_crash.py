@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
+"""Steps that take their process or the whole server down: bounded attempts, then failed with a reason.
+
+Covers I7, I19, I34, I37, I38, I43, S13 (process death) of docs/traps.md, and the emergency brake pg_durable.enabled.
+"""
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from cluster import CHECKOUT, pg_config  # noqa: E402
+from suite import PgError, Suite, has, prepare, run, same, start, wait_until  # noqa: E402
+
+suite = Suite(**{"pg_durable.max_step_crashes": "2", "restart_after_crash": "on", "log_min_messages": "log"})
+
+
+def prepare_more(cluster):
+    """public.crash(how): a C function of the user's that crashes its process."""
+    prepare(cluster)
+    library = os.path.join(cluster.home, "crash.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, "-I" + pg_config("--includedir-server"),
+                    os.path.join(CHECKOUT, "pgtest", "lib", "crash.c")], check=True)
+    os.chmod(library, 0o755)
+    cluster.psql("CREATE FUNCTION public.crash(int) RETURNS void LANGUAGE c STRICT AS '%s', 'crash_process'" % library)
+
+
+suite.prepare = prepare_more
+
+
+def patient(cluster, sql, *parameters, user="postgres"):
+    """A value, through any number of restarts of the server."""
+    def look():
+        try:
+            return [cluster.value(sql, *parameters, user=user)]
+        except PgError as error:
+            if not error.lost:
+                raise
+            return None
+    return wait_until(look, 60, "an answer to " + sql)[0]
+
+
+def ended(cluster, instance, user, seconds=90):
+    def look():
+        status = patient(cluster, "SELECT df.status($1)", instance, user=user)
+        return status if status in ("completed", "failed", "cancelled") else None
+    return wait_until(look, seconds, "instance %s ends" % instance, 0.1)
+
+
+def begin(cluster, user, graph):
+    with cluster.connect(user=user) as session:
+        return start(session, graph)
+
+
+def crashes_and_fails(cluster, how):
+    """A step that crashes the server is tried at most twice more than once, then fails and says so."""
+    before = cluster.crashes()
+    instance = begin(cluster, "mallory", "'SELECT public.crash(%d)'" % how)
+    same(ended(cluster, instance, "mallory"), "failed")
+    text = patient(cluster, "SELECT output FROM df.instance_info($1)", instance, user="mallory")
+    has(text, "crash")
+    times = cluster.crashes() - before
+    if not 1 <= times <= 4:
+        raise AssertionError("%d crashes of the server" % times)
+    cluster.wait_ready()
+
+
+@suite.test
+def segmentation_fault(cluster):
+    """A step that segfaults through a user's C library: probation, then failed with its reason."""
+    crashes_and_fails(cluster, 1)
+
+
+@suite.test
+def killed_itself(cluster):
+    """A step that kills its own process with SIGKILL."""
+    crashes_and_fails(cluster, 4)
+
+
+@suite.test
+def others_go_on(cluster):
+    """Work of another role completes beside a step that crashes the server, each effect once."""
+    cluster.psql("CREATE TABLE alice.beside (n int)", user="alice")
+    good = begin(cluster, "alice", " ~> ".join(
+        "'INSERT INTO alice.beside SELECT %d FROM pg_sleep(0.1)'" % n for n in range(30)))
+    bad = begin(cluster, "mallory", "df.sleep(1) ~> 'SELECT public.crash(2)'")
+    same(ended(cluster, bad, "mallory"), "failed")
+    same(ended(cluster, good, "alice"), "completed")
+    same(patient(cluster, "SELECT count(*) FROM alice.beside"), 30)
+    same(patient(cluster, "SELECT count(DISTINCT n) FROM alice.beside"), 30)
+
+
+@suite.test
+def terminates_itself(cluster):
+    """A step that ends its own session is tried a few times and fails; the log is not flooded."""
+    before = len(cluster.text())
+    instance = begin(cluster, "mallory", "'SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)'")
+    same(ended(cluster, instance, "mallory"), "failed")
+    lines = cluster.text()[before:].count("terminating")
+    if lines > 20:
+        raise AssertionError("%d log lines" % lines)
+    with cluster.connect(user="mallory") as session:
+        run(session, "'SELECT 1'")
+
+
+@suite.test
+def emergency_brake(cluster):
+    """pg_durable.enabled = off stops everything before the first step, by a reload; on again, the work goes on."""
+    cluster.reload(**{"pg_durable.enabled": "off"})
+    wait_until(lambda: cluster.value("SHOW pg_durable.enabled") == "off", 10, "the setting is read")
+    time.sleep(0.5)
+    instance = begin(cluster, "alice", "'SELECT 1'")
+    time.sleep(2)
+    same(patient(cluster, "SELECT df.status($1)", instance, user="alice"), "pending")
+    cluster.restart()
+    time.sleep(2)
+    same(patient(cluster, "SELECT df.status($1)", instance, user="alice"), "pending")
+    cluster.reload(**{"pg_durable.enabled": "on"})
+    same(ended(cluster, instance, "alice", 20), "completed")
+
+
+@suite.test
+def killed_helpers_come_back(cluster):
+    """After kill -9 of the launcher, the scheduler and an executor, work goes on by itself within seconds."""
+    for kind in ("launcher", "scheduler", "executor"):
+        with cluster.connect(user="alice") as session:
+            run(session, "'SELECT 1'")
+            sleeper = start(session, "df.sleep(1) ~> 'SELECT 1'")
+        pids = wait_until(lambda: cluster.processes("durable " + kind), 10, "a durable " + kind)
+        cluster.kill9(pids[0])
+        time.sleep(0.3)
+        same(ended(cluster, sleeper, "alice", 15), "completed", kind)
+
+
+@suite.test
+def terminated_helpers_come_back(cluster):
+    """The same after SIGTERM of each, without a restart of the sessions."""
+    before = cluster.crashes()
+    for kind in ("launcher", "scheduler", "executor"):
+        with cluster.connect(user="alice") as session:
+            run(session, "'SELECT 1'")
+            sleeper = start(session, "df.sleep(1) ~> 'SELECT 1'")
+        for pid in wait_until(lambda: cluster.processes("durable " + kind), 10, "a durable " + kind):
+            cluster.value("SELECT pg_terminate_backend(%d)" % pid)
+        same(ended(cluster, sleeper, "alice", 15), "completed", kind)
+    same(cluster.crashes(), before)
+
+
+@suite.test
+def without_preload(cluster):
+    """A library that was not preloaded says so and does nothing."""
+    cluster.configure(shared_preload_libraries="''")
+    cluster.restart()
+    try:
+        with cluster.connect(user="alice") as session:
+            error = session.error("SELECT df.start('SELECT 1')")
+            has(error.message, "must be loaded via shared_preload_libraries")
+            same(session.value("SELECT 1"), 1)
+    finally:
+        cluster.configure(shared_preload_libraries="'pg_durable'")
+        cluster.restart()
+    with cluster.connect(user="alice") as session:
+        run(session, "'SELECT 1'")
+
+
+suite.main()

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
+# alone
+"""No role starves another, and large numbers cost what they should.
+
+Covers I41, I45, I60, S9, S30-S36 of docs/traps.md.
+"""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from suite import Suite, run, same, wait_until  # noqa: E402
+
+suite = Suite(autovacuum="off", checkpoint_timeout="30min", max_wal_size="4GB")
+
+
+@suite.test
+def half_rolled_back(cluster):
+    """20,000 starts in savepoints, half of them rolled back: exactly the other half run."""
+    with cluster.connect(user="alice") as session:
+        session.execute("CREATE TABLE alice.kept (n int)")
+        session.execute("""DO $do$ BEGIN
+            FOR n IN 1 .. 20000 LOOP
+                BEGIN
+                    PERFORM df.start('INSERT INTO alice.kept VALUES (1)');
+                    IF n % 2 = 0 THEN RAISE division_by_zero; END IF;
+                EXCEPTION WHEN division_by_zero THEN NULL;
+                END;
+            END LOOP;
+        END $do$""")
+        wait_until(lambda: session.value("SELECT count(*) FROM alice.kept") >= 10000, 120, "10,000 effects", 0.2)
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.active") == 0, 30, "nothing is ready", 0.2)
+        same(session.value("SELECT count(*) FROM alice.kept"), 10000)
+        same(cluster.value("SELECT count(*) FROM df_internal.instances"), 10000)
+
+
+@suite.test
+def others_start_at_once(cluster):
+    """One role with 100,000 ready instances: another role's `SELECT 1` starts within 100 ms (99 of 100 times)."""
+    with cluster.connect(user="mallory") as session:
+        begin = time.monotonic()
+        session.execute("SELECT df.start('SELECT pg_sleep(0.001)') FROM generate_series(1, 100000)")
+        print("    %.0f starts/s" % (100000 / (time.monotonic() - begin)))
+    delays = []
+    with cluster.connect(user="bob") as session:
+        run(session, "'SELECT 1'")
+        for _ in range(100):
+            sent, instance = session.query(
+                "SELECT extract(epoch FROM clock_timestamp())::float8, df.start('SELECT extract(epoch FROM "
+                "clock_timestamp())::float8 AS at')")[0]
+            wait_until(lambda: session.value("SELECT df.status($1)", instance) == "completed", 10, "bob's step", 0.005)
+            at = session.value("SELECT df.result($1)::jsonb->'rows'->0->>'at'", instance)
+            delays.append((float(at) - sent) * 1000)
+            time.sleep(0.02)
+    still = cluster.value("SELECT count(*) FROM df_internal.active")
+    delays.sort()
+    print("    bob waited %.1f ms (median), %.1f ms (99 of 100); %d of mallory's were still ready" % (
+        delays[50], delays[98], still))
+    if still < 10000:
+        raise AssertionError("mallory's work was over too soon for the test to mean anything")
+    if delays[98] > 100:
+        raise AssertionError("delays in ms: %s" % [round(d) for d in delays[-10:]])
+
+
+@suite.test
+def no_restart(cluster):
+    """All that without a restart of the server, and the hundred thousand go on."""
+    same(cluster.crashes(), 0)
+    before = cluster.value("SELECT count(*) FROM df_internal.ended")
+    wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.ended") > before, 10, "mallory's work goes on")
+
+
+suite.main()
