@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Shared memory by name, with LWLocks. Everything is asked for in the library's init and made when the server starts. */
+/* Shared memory by name, with LWLocks: asked for in the library's init, made when the server starts. */
 #include "guard.h"
 
 #include "miscadmin.h"

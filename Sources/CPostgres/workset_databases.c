@@ -325,6 +325,7 @@ pgs_scheduler_detach(int64_t next_due)
     workset_wakes wakes = {0};
     workset_database *database = my_database;
     bool leaving = true;
+    bool failed;
 
     if (database == NULL)
         return true;
@@ -338,7 +339,9 @@ pgs_scheduler_detach(int64_t next_due)
             next_due = Min(next_due, database->next_due);
         database->next_due = database->known ? Min(next_due, database->hinted) : PGS_DUE_NEVER;
         database->scanning = false;
-        workset_scheduler_unseat(database, false, &wakes);
+        /* Else it would be started again and again, without a pause. */
+        failed = database->next_due <= GetCurrentTimestamp() && !database->published && !pgs_scheduler_must_leave();
+        workset_scheduler_unseat(database, failed, &wakes);
         my_database = NULL;
         if (!database->known && !database->sweep && database->slots == 0)
             workset_database_forget(database);

@@ -136,6 +136,10 @@ public struct Executor<Port: ExecutorPort> {
             end.news = .failed(failure.fromServer)
             result = try commit(&machine, end)
         }
+        if case .outdated = result, isStep(machine, current), machine.nextSequence(of: current) != end.sequence {
+            // Somebody else has carried this branch on and does so still; two would only be in each other's way.
+            return .end(.dropped)
+        }
         guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
         if stored.hasEnded { return .end(.ended) }
         branch = handOut(stored, of: machine, current: current)
