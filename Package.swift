@@ -35,14 +35,18 @@ var targets: [Target] = [
         swiftSettings: strict
     ),
     tests("DurableCoreTests", ["DurableModel", "DurableCore", "DurableTestKit"]),
-    tests("DurableRuntimeTests", ["DurableModel", "DurableCore", "DurableRuntime", "DurableTestKit"]),
+    tests(
+        "DurableRuntimeTests",
+        ["DurableModel", "DurableCore", "DurableRuntime", "DurableTestKit"]
+    ),
     tests("TidyTests"),
 ]
 
 if let serverIncludes {
     let serverC: [CSetting] = [
         .unsafeFlags([
-            "-isystem", serverIncludes, "-fno-strict-aliasing", "-fwrapv", "-Wall", "-Wextra", "-Werror",
+            "-isystem", serverIncludes, "-fno-strict-aliasing", "-fwrapv", "-Wall", "-Wextra",
+            "-Werror",
             "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers",
         ])
     ]
@@ -63,7 +67,9 @@ if let serverIncludes {
         .target(name: "PostgresExtension", dependencies: ["CPostgres"], swiftSettings: strict),
         .target(
             name: "DurablePostgres",
-            dependencies: ["CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime"],
+            dependencies: [
+                "CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime",
+            ],
             swiftSettings: strict
         ),
         .target(name: "CPgDurable", dependencies: ["CPostgres"], cSettings: serverC),

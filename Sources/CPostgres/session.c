@@ -4,7 +4,6 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "fmgr.h"
@@ -81,23 +80,41 @@ reset_temporary_tables(void)
     PopActiveSnapshot();
 }
 
+/* Temporary tables and a changed identity need catalogs, and so a transaction. */
+static bool
+needs_transaction(void)
+{
+    Oid user;
+    int context;
+
+    GetUserIdAndSecContext(&user, &context);
+    return temporary_noted || user != GetAuthenticatedUserId() || GetSessionUserId() != user || context != 0 ||
+        OidIsValid(GetCurrentRoleId());
+}
+
 static pgs_error *
 reset(void)
 PGS_GUARD_BEGIN
+    bool transaction = needs_transaction();
+
     /* A cancel that comes now was meant for what is over. */
     QueryCancelPending = false;
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
-    pgs_transaction_be_plain();
+    if (transaction)
+    {
+        SetCurrentStatementStartTimestamp();
+        StartTransactionCommand();
+        pgs_transaction_be_plain();
+        reset_identity();
+        reset_temporary_tables();
+    }
+    /* LISTEN is not among these: the server refuses it in background workers. */
     PortalHashTableDeleteAll();
-    reset_identity();
     ResetAllOptions();
     DropAllPreparedStatements();
-    Async_UnlistenAll();
     LockReleaseAll(USER_LOCKMETHOD, true);
-    reset_temporary_tables();
     ResetSequenceCaches();
-    CommitTransactionCommand();
+    if (transaction)
+        CommitTransactionCommand();
     temporary_noted = false;
     pgs_step_release();
 PGS_GUARD_END

@@ -16,146 +16,16 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "compat.h"
 #include "workset.h"
 
-#define HOLDS_MAX 8
-#define LEAVE_PATIENCE_MILLISECONDS 4000
-#define LEAVE_LOOK_MILLISECONDS 20
-
-/* A database that this transaction keeps free of our workers, to its end. */
-typedef struct hold {
-    Oid database;
-    SubTransactionId subtransaction;
-    bool is_quiesce;
-    bool forget; /* what was held is gone when this commits */
-} hold;
-
-static hold holds[HOLDS_MAX];
-static int32 hold_count = 0;
 static ProcessUtility_hook_type previous_utility = NULL;
-
-/* ---- Holds. Their release runs in commit and abort: it must not fail. ---- */
-
-static void
-count_hold(workset_database *database, bool is_quiesce, int32 by)
-{
-    if (is_quiesce)
-        database->quiesce = Max(0, database->quiesce + by);
-    else
-        database->vacate = Max(0, database->vacate + by);
-}
-
-static void
-release_last_hold(bool is_commit)
-{
-    hold held = holds[--hold_count];
-    workset_wakes wakes = {0};
-    workset_database *database;
-
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    database = workset_database_find(held.database);
-    if (database != NULL)
-    {
-        count_hold(database, held.is_quiesce, -1);
-        if (is_commit && held.forget)
-            workset_database_forget(database);
-    }
-    workset_wake_launcher(&wakes);
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
-}
-
-static void
-at_transaction_event(XactEvent event, void *argument)
-{
-    if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
-        return;
-    while (hold_count > 0)
-        release_last_hold(event == XACT_EVENT_COMMIT);
-}
-
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
-{
-    while (event == SUBXACT_EVENT_ABORT_SUB && hold_count > 0 && holds[hold_count - 1].subtransaction >= mine)
-        release_last_hold(false);
-}
-
-/* Marks the database and wakes whoever is in it; false when nobody is. */
-static bool
-take_hold(Oid oid, bool is_quiesce, bool forget)
-{
-    workset_wakes wakes = {0};
-    workset_database *database;
-    bool held = false;
-
-    if (hold_count == HOLDS_MAX)
-        return false;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    database = workset_database_find(oid);
-    if (database != NULL)
-    {
-        count_hold(database, is_quiesce, 1);
-        held = true;
-        holds[hold_count++] = (hold) {
-            .database = oid,
-            .subtransaction = GetCurrentSubTransactionId(),
-            .is_quiesce = is_quiesce,
-            .forget = forget,
-        };
-        for (int32 i = 0; is_quiesce && i < pgs_set->slot_count; i++)
-        {
-            workset_slot *slot = &pgs_set->slots[i];
-
-            if (slot->has_work && slot->database == oid)
-                (void) workset_interrupt(slot);
-        }
-        workset_database_wake_all(database, &wakes);
-    }
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
-    return held;
-}
-
-static bool
-is_left(Oid oid, bool idle_only)
-{
-    workset_database *database;
-    bool is_empty;
-
-    LWLockAcquire(pgs_set->lock, LW_SHARED);
-    database = workset_database_find(oid);
-    is_empty = database == NULL || workset_database_is_empty(database, idle_only);
-    LWLockRelease(pgs_set->lock);
-    return is_empty;
-}
-
-static void
-wait_until_left(Oid oid, bool idle_only)
-{
-    TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_PATIENCE_MILLISECONDS);
-    static uint32 wait_event = 0;
-
-    if (wait_event == 0)
-        wait_event = pgs_wait_event("WorkersLeave");
-    while (!is_left(oid, idle_only) && GetCurrentTimestamp() < end)
-    {
-        (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEAVE_LOOK_MILLISECONDS,
-                         wait_event);
-        ResetLatch(MyLatch);
-        CHECK_FOR_INTERRUPTS();
-    }
-}
 
 /* ---- Who may send our workers away: whoever may run the command that needs it ---- */
 
@@ -203,8 +73,8 @@ vacate(const char *name, bool by_owner, bool forget)
 
     if (!OidIsValid(oid) || (by_owner ? !owns_database(oid) : !may_create_databases()))
         return;
-    if (take_hold(oid, false, forget))
-        wait_until_left(oid, true);
+    if (workset_hold_take(oid, false, forget))
+        workset_hold_wait(oid, true);
 }
 
 static const char *
@@ -250,8 +120,8 @@ quiesce_for_drop(const DropStmt *statement)
         if (!IsA(name, String) || strcmp(strVal(name), pgs_config.extension) != 0)
             continue;
         oid = get_extension_oid(pgs_config.extension, true);
-        if (OidIsValid(oid) && owns_extension(oid) && take_hold(MyDatabaseId, true, true))
-            wait_until_left(MyDatabaseId, false);
+        if (OidIsValid(oid) && owns_extension(oid) && workset_hold_take(MyDatabaseId, true, true))
+            workset_hold_wait(MyDatabaseId, false);
     }
 }
 
@@ -404,6 +274,5 @@ workset_utility_install(void)
 {
     previous_utility = ProcessUtility_hook;
     ProcessUtility_hook = utility;
-    RegisterXactCallback(at_transaction_event, NULL);
-    RegisterSubXactCallback(at_subtransaction_event, NULL);
+    workset_holds_install();
 }

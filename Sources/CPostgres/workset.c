@@ -114,6 +114,14 @@ workset_queue_get(workset_database *database, Oid role)
     return queue;
 }
 
+void
+workset_queue_clear(workset_queue *queue)
+{
+    while (queue->count > 0)
+        (void) entry_pop(queue);
+    queue->overflow = false;
+}
+
 /* Forgets a queue that no slot uses, with its entries. */
 void
 workset_queue_drop(workset_queue *queue)
@@ -122,8 +130,7 @@ workset_queue_drop(workset_queue *queue)
 
     if (queue->database == InvalidOid)
         return;
-    while (queue->count > 0)
-        (void) entry_pop(queue);
+    workset_queue_clear(queue);
     database = workset_database_find(queue->database);
     if (database != NULL)
         database->queues--;

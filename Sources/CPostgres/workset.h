@@ -170,6 +170,7 @@ extern int32 workset_my_procno(void);
 /* All of the following want `set->lock` held exclusively; the `find` ones shared at least. */
 extern workset_queue *workset_queue_find(Oid database, Oid role);
 extern workset_queue *workset_queue_get(workset_database *database, Oid role);
+extern void workset_queue_clear(workset_queue *queue);
 extern void workset_queue_drop(workset_queue *queue);
 extern bool workset_push(
     workset_database *database, Oid role, int64 item, int32 part, int32 deaths, workset_wakes *wakes);
@@ -207,6 +208,16 @@ extern void workset_terminate(workset_slot *slot);
 extern bool workset_database_is_empty(workset_database *database, bool idle_only);
 extern void workset_database_wake_all(workset_database *database, workset_wakes *wakes);
 extern void workset_database_forget(workset_database *database);
+
+/*
+ * Keeps our workers out of a database to the end of the transaction: `is_quiesce`, those that run a step too, which
+ * is interrupted; `forget`, what is known of the database goes when the transaction commits. Wakes whoever is there;
+ * false when the database is not known, and nobody can be there.
+ */
+extern bool workset_hold_take(Oid database, bool is_quiesce, bool forget);
+/* Waits, four seconds at most, until they have left; with `idle_only`, steps that run are not waited for. */
+extern void workset_hold_wait(Oid database, bool idle_only);
+extern void workset_holds_install(void);
 
 extern void workset_commit_list_install(void);
 extern void workset_utility_install(void);

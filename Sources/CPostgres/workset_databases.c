@@ -22,16 +22,15 @@ workset_database_find(Oid oid)
     return NULL;
 }
 
-/* Drops its queues that nobody uses; with `all`, those with work in them too. */
+/* Drops its queues that nobody uses. */
 static void
-drop_queues(workset_database *database, bool all)
+drop_queues(workset_database *database)
 {
     for (int32 i = 0; i < WORKSET_QUEUES; i++)
     {
         workset_queue *queue = &pgs_set->queues[i];
 
-        if (queue->database == database->oid && queue->slots == 0
-            && (all || (queue->count == 0 && !queue->overflow)))
+        if (queue->database == database->oid && queue->slots == 0 && queue->count == 0 && !queue->overflow)
             workset_queue_drop(queue);
     }
 }
@@ -43,7 +42,7 @@ workset_database_reclaim(workset_database *database)
     if (database->oid == InvalidOid || database->scheduler != PGS_SCHEDULER_NONE || database->slots > 0
         || database->vacate > 0 || database->quiesce > 0)
         return;
-    drop_queues(database, false);
+    drop_queues(database);
     if (database->queues > 0 || database->sweep || database->overflow || database->prepared > 0
         || database->next_due != PGS_DUE_NEVER)
         return;
@@ -83,11 +82,10 @@ workset_database_get(Oid oid)
 void
 workset_database_forget(workset_database *database)
 {
-    drop_queues(database, true);
     for (int32 i = 0; i < WORKSET_QUEUES; i++)
     {
         if (pgs_set->queues[i].database == database->oid)
-            pgs_set->queues[i].overflow = false;
+            workset_queue_clear(&pgs_set->queues[i]);
     }
     database->known = false;
     database->sweep = false;
@@ -118,8 +116,8 @@ pgs_launcher_forget_queue(pgs_oid database, pgs_oid role)
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     queue = workset_queue_find(database, role);
-    if (queue != NULL && queue->slots == 0)
-        workset_queue_drop(queue);
+    if (queue != NULL)
+        workset_queue_clear(queue);
     LWLockRelease(pgs_set->lock);
 }
 

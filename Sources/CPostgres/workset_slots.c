@@ -73,11 +73,15 @@ detach(int code, Datum argument)
 {
     workset_slot *slot = pgs_my_slot;
     workset_wakes wakes = {0};
+    bool was_asked;
 
     if (slot == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    slot->died_at_work = slot->has_work && !pgs_slot_must_leave() && slot->interrupts < WORKSET_INTERRUPTS_MAX;
+    was_asked = pgs_slot_must_leave();
+    slot->died_at_work = slot->has_work && !was_asked && slot->interrupts < WORKSET_INTERRUPTS_MAX;
+    /* It may not work there, or cannot: another one started at once would do no better. */
+    slot->failed_start = slot->taken == 0 && !was_asked && pgs_set->queues[slot->queue].count > 0;
     pgs_my_slot = NULL;
     workset_slot_exited(slot, &wakes);
     LWLockRelease(pgs_set->lock);

@@ -6,7 +6,8 @@ import DurableModel
 extension Machine {
     /// The roots of the arms of a JOIN or RACE.
     func armNodes(of index: NodeIndex) -> [NodeIndex] {
-        guard let node = record.graph.node(index), let left = node.left, let right = node.right else { return [] }
+        guard let node = record.graph.node(index), let left = node.left, let right = node.right
+        else { return [] }
         return [left, right] + (node.kind == .join ? node.extras : [])
     }
 
@@ -22,7 +23,11 @@ extension Machine {
         guard Int(count) == nodes.count, first > id, !overflow else {
             throw ReplayError(.impossibleNumber, at: entry)
         }
-        let arms = Arms(first: first, count: nodes.count, isRace: record.graph.node(index)?.kind == .race)
+        let arms = Arms(
+            first: first,
+            count: nodes.count,
+            isRace: record.graph.node(index)?.kind == .race
+        )
         guard arms.ends.indices.allSatisfy({ branches[arms.branch($0)] == nil }) else {
             throw ReplayError(.impossibleNumber, at: entry)
         }
@@ -80,8 +85,10 @@ extension Machine {
         }
     }
 
-    /// All arms have ended. The names of each flow back, later arms over earlier ones, until an arm that failed or
-    /// broke decides about the whole.
+    /// All arms have ended.
+    ///
+    /// The names of each flow back, later arms over earlier ones, until an arm that failed or broke
+    /// decides about the whole.
     private mutating func join(
         _ id: BranchID,
         _ arms: Arms
@@ -101,7 +108,9 @@ extension Machine {
             case .failed(let text, let failure):
                 let prefixed = Bytes("JOIN branch \(arm + 1) failed: ".utf8) + text
                 let nodes = armNodes(of: index)
-                if arm < nodes.count { trace?.failedArm(of: index, root: nodes[arm], prefixed, record.graph, at: at) }
+                if arm < nodes.count {
+                    trace?.failedArm(of: index, root: nodes[arm], prefixed, record.graph, at: at)
+                }
                 return (id, .failed(text: prefixed, failure), at)
             case .broke(let value):
                 branches[id]?.merge(end.names)
@@ -117,7 +126,8 @@ extension Machine {
     }
 
     mutating func decideRace(_ id: BranchID, winner: Int, entry: JournalEntry) throws(ReplayError) {
-        guard let arms = branches[id]?.arms, case .arms(let index)? = branches[id]?.waiting, arms.isRace,
+        guard let arms = branches[id]?.arms, case .arms(let index)? = branches[id]?.waiting,
+            arms.isRace,
             arms.ends.indices.contains(winner), let end = arms.ends[winner]
         else { throw ReplayError(.impossibleNumber, at: entry) }
         branches[id]?.arms = nil
@@ -135,7 +145,13 @@ extension Machine {
         case .failed(let text, let failure):
             let prefixed = (winner == 0 ? FailurePrefix.raceLeft : FailurePrefix.raceRight) + text
             if winner < nodes.count {
-                trace?.failedArm(of: index, root: nodes[winner], prefixed, record.graph, at: entry.at)
+                trace?.failedArm(
+                    of: index,
+                    root: nodes[winner],
+                    prefixed,
+                    record.graph,
+                    at: entry.at
+                )
             }
             run(id, .failed(text: prefixed, failure), at: entry.at)
         case .broke(let value):
@@ -146,7 +162,8 @@ extension Machine {
         }
     }
 
-    private mutating func store(_ value: Bytes, of index: NodeIndex, in id: BranchID, at: Timestamp) {
+    private mutating func store(_ value: Bytes, of index: NodeIndex, in id: BranchID, at: Timestamp)
+    {
         if let name = record.graph.node(index)?.resultName { branches[id]?.store(value, as: name) }
         trace?.completed(index, value, at: at)
     }

@@ -56,7 +56,9 @@ extension Machine {
 
         var node: NodeIndex {
             switch self {
-            case .thenLeft(let node), .thenRight(let node), .ifCondition(let node), .ifArm(let node): node
+            case .thenLeft(let node), .thenRight(let node), .ifCondition(let node),
+                .ifArm(let node):
+                node
             case .loop(let node, _): node
             }
         }
@@ -137,7 +139,9 @@ extension Machine {
             running = count
         }
 
-        func branch(_ arm: Int) -> BranchID { BranchID(rawValue: first.rawValue &+ Int32(truncatingIfNeeded: arm)) }
+        func branch(_ arm: Int) -> BranchID {
+            BranchID(rawValue: first.rawValue &+ Int32(truncatingIfNeeded: arm))
+        }
     }
 
     struct ArmEnd: Hashable, Sendable {
@@ -158,6 +162,8 @@ extension Machine {
         case failed(text: Bytes, StepFailure)
 
         /// A failure at its place, without prefix yet.
-        static func failed(_ failure: StepFailure) -> Flow { .failed(text: failure.message, failure) }
+        static func failed(_ failure: StepFailure) -> Flow {
+            .failed(text: failure.message, failure)
+        }
     }
 }

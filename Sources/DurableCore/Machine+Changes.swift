@@ -2,8 +2,10 @@
 
 import DurableModel
 
-/// What has to change beside the journal. The machine notes the difference as it goes, so that finding it does not
-/// depend on how many branches there are.
+/// What has to change beside the journal.
+///
+/// The machine notes the difference as it goes, so that finding it does not depend on how many
+/// branches there are.
 extension Machine {
     /// What has changed since the stored state.
     struct Changes: Hashable, Sendable {
@@ -62,7 +64,9 @@ extension Machine {
         }
         for (id, old) in changes.oldTimer.sorted(by: { $0.key < $1.key }) where old != timers[id] {
             if let old { decided.timersCleared.append(Decided.Timer(branch: id, due: old)) }
-            if let due = timers[id] { decided.timersSet.append(Decided.Timer(branch: id, due: due)) }
+            if let due = timers[id] {
+                decided.timersSet.append(Decided.Timer(branch: id, due: due))
+            }
         }
         changes = Changes()
     }

@@ -2,8 +2,10 @@
 
 import DurableModel
 
-/// The way of control through the graph. Everything here is a consequence of facts already folded, and iterates:
-/// neither a deep graph nor a long chain of arms that end together uses the stack.
+/// The way of control through the graph.
+///
+/// Everything here is a consequence of facts already folded, and iterates: neither a deep graph nor
+/// a long chain of arms that end together uses the stack.
 extension Machine {
     /// Control of `branch` goes on with `flow`, and from there as far as the facts allow.
     mutating func run(_ branch: BranchID, _ flow: Flow, at: Timestamp) {
@@ -34,7 +36,12 @@ extension Machine {
     }
 
     /// Follows control until the branch waits (nil) or ends (how).
-    private mutating func follow(_ start: Flow, in branch: inout Branch, _ id: BranchID, at: Timestamp) -> Flow? {
+    private mutating func follow(
+        _ start: Flow,
+        in branch: inout Branch,
+        _ id: BranchID,
+        at: Timestamp
+    ) -> Flow? {
         var flow = start
         while true {
             let step: Flow?
@@ -52,13 +59,19 @@ extension Machine {
 
     // MARK: Down
 
-    private mutating func enter(_ index: NodeIndex, in branch: inout Branch, _ id: BranchID, at: Timestamp) -> Flow? {
+    private mutating func enter(
+        _ index: NodeIndex,
+        in branch: inout Branch,
+        _ id: BranchID,
+        at: Timestamp
+    ) -> Flow? {
         guard let node = record.graph.node(index) else { return .failed(.corruptGraph(index)) }
         switch node.kind {
         case .then: branch.frames.append(.thenLeft(index))
         case .if: branch.frames.append(node.condition == nil ? .ifArm(index) : .ifCondition(index))
         case .loop: branch.frames.append(.loop(index, Loop(began: at)))
-        case .join, .race, .break, .sql, .http, .httpMultipart, .sleep, .waitSchedule, .signal: break
+        case .join, .race, .break, .sql, .http, .httpMultipart, .sleep, .waitSchedule, .signal:
+            break
         }
         if trace != nil { traceEntered(index, branch, id, at: at) }
         switch node.kind {
@@ -82,7 +95,12 @@ extension Machine {
     }
 
     /// Goes into a child, which in a tree in pre-order comes after its parent.
-    private func child(_ child: NodeIndex?, _ role: String, of parent: NodeIndex, _ kind: NodeKind) -> Flow {
+    private func child(
+        _ child: NodeIndex?,
+        _ role: String,
+        of parent: NodeIndex,
+        _ kind: NodeKind
+    ) -> Flow {
         guard let child else { return .failed(.missing(role, of: kind)) }
         return child > parent ? .enter(child) : .failed(.corruptGraph(child))
     }
@@ -97,7 +115,12 @@ extension Machine {
         }
     }
 
-    private mutating func enterBreak(_ node: Node, _ index: NodeIndex, in branch: inout Branch, at: Timestamp) -> Flow {
+    private mutating func enterBreak(
+        _ node: Node,
+        _ index: NodeIndex,
+        in branch: inout Branch,
+        at: Timestamp
+    ) -> Flow {
         do throws(SubstitutionError) {
             let value = try BreakNode.value(query: node.query, scope: scope(of: branch))
             complete(index, value, in: &branch, at: at)
@@ -119,7 +142,9 @@ extension Machine {
         _ id: BranchID,
         at: Timestamp
     ) -> Flow? {
-        if case .loop(let index, let loop) = frame { return pass(flow, throughLoop: index, loop, in: &branch, at: at) }
+        if case .loop(let index, let loop) = frame {
+            return pass(flow, throughLoop: index, loop, in: &branch, at: at)
+        }
         let index = frame.node
         switch flow {
         case .enter:
@@ -165,7 +190,9 @@ extension Machine {
             return flow
         case .value(let value):
             guard let node = record.graph.node(index) else { return .failed(.corruptGraph(index)) }
-            if loop.phase == .condition && !Truthiness.test(value) { return exitLoop(index, loop.value, &branch, at: at) }
+            if loop.phase == .condition && !Truthiness.test(value) {
+                return exitLoop(index, loop.value, &branch, at: at)
+            }
             if loop.phase == .body { loop.value = value }
             let goesToCondition = loop.phase == .body && node.condition != nil
             loop.phase = goesToCondition ? .condition : .pause
@@ -184,7 +211,12 @@ extension Machine {
         }
     }
 
-    private mutating func exitLoop(_ index: NodeIndex, _ value: Bytes, _ branch: inout Branch, at: Timestamp) -> Flow {
+    private mutating func exitLoop(
+        _ index: NodeIndex,
+        _ value: Bytes,
+        _ branch: inout Branch,
+        at: Timestamp
+    ) -> Flow {
         branch.frames.removeLast()
         complete(index, value, in: &branch, at: at)
         return .value(value)
@@ -192,7 +224,8 @@ extension Machine {
 
     /// The pause between two iterations is over.
     mutating func resumeLoop(_ id: BranchID, at: Timestamp) {
-        guard let branch = branches[id], case .loop(let index, var loop)? = branch.frames.last else { return }
+        guard let branch = branches[id], case .loop(let index, var loop)? = branch.frames.last
+        else { return }
         loop.iteration &+= 1
         loop.began = at
         loop.phase = .body
@@ -210,7 +243,12 @@ extension Machine {
     // MARK: Values
 
     /// A node has returned: its name holds the value.
-    mutating func complete(_ index: NodeIndex, _ value: Bytes, in branch: inout Branch, at: Timestamp) {
+    mutating func complete(
+        _ index: NodeIndex,
+        _ value: Bytes,
+        in branch: inout Branch,
+        at: Timestamp
+    ) {
         if let name = record.graph.node(index)?.resultName { branch.store(value, as: name) }
         trace?.completed(index, value, at: at)
     }

@@ -53,7 +53,9 @@ public struct Decided: Hashable, Sendable {
 }
 
 extension Machine {
-    /// Most decisions of one call. Without it a loop that neither works nor pauses would never return.
+    /// Most decisions of one call.
+    ///
+    /// Without it a loop that neither works nor pauses would never return.
     public static let decisionsMax = 1_000
 
     /// Makes and folds every decision that can be made now, until nothing is left to decide.
@@ -89,9 +91,13 @@ extension Machine {
         guard !undecided.isEmpty else { return false }
         var hasDecided = false
         for id in undecided.sorted() where outcome == nil && undecided.contains(id) {
-            guard let waiting = branches[id]?.waiting, !(hasSignals && waiting.isSignal) else { continue }
+            guard let waiting = branches[id]?.waiting, !(hasSignals && waiting.isSignal) else {
+                continue
+            }
             let canFire = decided.entries.count < Machine.decisionsMax
-            guard let event = event(for: waiting, of: id, context, canFire: canFire) else { continue }
+            guard let event = event(for: waiting, of: id, context, canFire: canFire) else {
+                continue
+            }
             try journal(event, of: id, at: context.now, in: &decided)
             hasDecided = true
         }
@@ -109,9 +115,14 @@ extension Machine {
         case .entered, .step:
             return nil
         case .fork(let node):
-            return .forked(first: nextBranch, count: Int32(truncatingIfNeeded: armNodes(of: node).count))
+            return .forked(
+                first: nextBranch,
+                count: Int32(truncatingIfNeeded: armNodes(of: node).count)
+            )
         case .arms:
-            return branches[id]?.arms?.firstEnded.map { .raceDecided(winner: Int32(truncatingIfNeeded: $0)) }
+            return branches[id]?.arms?.firstEnded.map {
+                .raceDecided(winner: Int32(truncatingIfNeeded: $0))
+            }
         case .timer(let node, _):
             switch dueTime(of: node, after: context.now) {
             case .valid(let time): due = time
@@ -150,7 +161,12 @@ extension Machine {
                 decided.isUnfinished = true
                 return false
             }
-            try journal(.signalReceived(data: signal.data), of: wait.branch, at: context.now, in: &decided)
+            try journal(
+                .signalReceived(data: signal.data),
+                of: wait.branch,
+                at: context.now,
+                in: &decided
+            )
             decided.signalsConsumed.append(signal.number)
             signals.remove(at: i)
             return true
@@ -165,7 +181,9 @@ extension Machine {
     ) throws(ReplayError) -> Bool {
         guard timers.contains(where: { $0.value <= context.now }) else { return false }
         var hasFired = false
-        let due = timers.filter { $0.value <= context.now }.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+        let due = timers.filter { $0.value <= context.now }.sorted {
+            ($0.value, $0.key) < ($1.value, $1.key)
+        }
         for (id, time) in due where timers[id] == time {
             guard decided.entries.count < Machine.decisionsMax else {
                 decided.isUnfinished = true
@@ -188,7 +206,11 @@ extension Machine {
     }
 
     /// Makes and folds the next entry of a branch.
-    mutating func append(_ event: Event, to id: BranchID, at: Timestamp) throws(ReplayError) -> JournalEntry {
+    mutating func append(
+        _ event: Event,
+        to id: BranchID,
+        at: Timestamp
+    ) throws(ReplayError) -> JournalEntry {
         guard let branch = branches[id], let node = branch.waiting.node else {
             throw ReplayError(.unknownBranch, branch: id, sequence: 0, node: .root)
         }

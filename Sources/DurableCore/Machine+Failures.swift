@@ -39,7 +39,10 @@ extension StepFailure {
     static func corruptGraph(_ index: NodeIndex) -> StepFailure {
         StepFailure(
             sqlstate: Bytes("XX001".utf8),
-            message: Bytes("graph is corrupt: node \(index.rawValue) does not exist or is not below its parent".utf8)
+            message: Bytes(
+                "graph is corrupt: node \(index.rawValue) does not exist or is not below its parent"
+                    .utf8
+            )
         )
     }
 
@@ -53,7 +56,8 @@ extension StepFailure {
     static let breakOutsideLoop = StepFailure(
         sqlstate: Bytes("42601".utf8),
         message: Bytes(
-            "df.break() was called outside of a loop. df.break() may only be used inside df.loop().".utf8
+            "df.break() was called outside of a loop. df.break() may only be used inside df.loop()."
+                .utf8
         )
     )
 }

@@ -29,15 +29,17 @@ extension Machine {
                 for arm in arms.ends.indices.reversed() where arms.ends[arm] == nil {
                     path.append((arms.branch(arm), nil))
                 }
-            } else if let range = rest[branch], branches[branch] != nil, forkDone == nil {
-                throw ReplayError(.unexpectedEvent, at: entries[range.lowerBound])
             } else {
                 path.removeLast()
             }
         }
         if let range = rest.values.min(by: { $0.lowerBound < $1.lowerBound }) {
             let entry = entries[range.lowerBound]
-            throw ReplayError(outcome == nil ? .unknownBranch : .afterEnd, at: entry)
+            let isAlive = branches[entry.branch] != nil
+            throw ReplayError(
+                outcome != nil ? .afterEnd : isAlive ? .unexpectedEvent : .unknownBranch,
+                at: entry
+            )
         }
         changes = Changes()
     }
@@ -58,10 +60,13 @@ extension Machine {
         return next < range.upperBound ? next..<range.upperBound : nil
     }
 
-    private static func ranges(of entries: [JournalEntry]) throws(ReplayError) -> [BranchID: Range<Int>] {
+    private static func ranges(
+        of entries: [JournalEntry]
+    ) throws(ReplayError) -> [BranchID: Range<Int>] {
         var ranges: [BranchID: Range<Int>] = [:]
         var start = 0
-        for i in entries.indices where i + 1 == entries.count || entries[i + 1].branch != entries[i].branch {
+        for i in entries.indices
+        where i + 1 == entries.count || entries[i + 1].branch != entries[i].branch {
             let branch = entries[i].branch
             guard ranges[branch] == nil else { throw ReplayError(.wrongSequence, at: entries[i]) }
             ranges[branch] = start..<(i + 1)
@@ -73,7 +78,9 @@ extension Machine {
     /// Applies one fact, stored or new.
     mutating func apply(_ entry: JournalEntry) throws(ReplayError) {
         guard outcome == nil else { throw ReplayError(.afterEnd, at: entry) }
-        guard let branch = branches[entry.branch] else { throw ReplayError(.unknownBranch, at: entry) }
+        guard let branch = branches[entry.branch] else {
+            throw ReplayError(.unknownBranch, at: entry)
+        }
         guard branch.sequence < Int32.max, entry.sequence == branch.sequence + 1 else {
             throw ReplayError(.wrongSequence, at: entry)
         }
@@ -89,7 +96,8 @@ extension Machine {
         switch (entry.event, waiting) {
         case (.stepCompleted(let result), .step(let node)):
             leave(id, node, result, at: entry.at)
-        case (.stepFailed(let failure), .step(let node)), (.stepFailed(let failure), .timer(let node, due: nil)):
+        case (.stepFailed(let failure), .step(let node)),
+            (.stepFailed(let failure), .timer(let node, due: nil)):
             fail(id, node, failure, at: entry.at)
         case (.stepFailed(let failure), .pause(_, due: nil)):
             // The loop's own frame is the top one: the failure passes through it like one of its body's.

@@ -3,27 +3,38 @@
 import DurableModel
 
 extension Machine {
-    /// What must hold between any two calls; the first thing that does not, or nil. Used by tests.
+    /// What must hold between any two calls; the first thing that does not, or nil.
+    ///
+    /// Used by tests.
     public func checkInvariants() -> String? {
         if outcome != nil && !branches.isEmpty { return "ended with live branches" }
         if outcome == nil && branches[.root] == nil { return "no root, no outcome" }
-        if outcome == nil && runnableBranches.isEmpty && undecided.isEmpty && timers.isEmpty && signalWaits.isEmpty {
+        if outcome == nil && runnableBranches.isEmpty && undecided.isEmpty && timers.isEmpty
+            && signalWaits.isEmpty
+        {
             return "nothing can ever happen"
         }
         for (id, branch) in branches {
             if let broken = check(branch, id.rawValue) { return broken }
-            if branch.waiting.isStep != runnableBranches.contains(id) { return "runnable set is wrong" }
+            if branch.waiting.isStep != runnableBranches.contains(id) {
+                return "runnable set is wrong"
+            }
             if branch.waiting.due != timers[id] { return "timer table is wrong" }
             if branch.waiting.isSignal != signalWaits.contains(id) { return "signal set is wrong" }
             if branch.isUndecided != undecided.contains(id) { return "undecided set is wrong" }
             if id >= nextBranch { return "branch \(id.rawValue) has a number not given out" }
             guard let parent = branch.parent else { continue }
-            guard let arms = branches[parent.branch]?.arms else { return "orphan branch \(id.rawValue)" }
-            if arms.branch(parent.arm) != id { return "arm \(parent.arm) is not branch \(id.rawValue)" }
+            guard let arms = branches[parent.branch]?.arms else {
+                return "orphan branch \(id.rawValue)"
+            }
+            if arms.branch(parent.arm) != id {
+                return "arm \(parent.arm) is not branch \(id.rawValue)"
+            }
             if arms.ends[parent.arm] != nil { return "an ended arm is alive" }
         }
         let known = { (id: BranchID) in branches[id] != nil }
-        guard runnableBranches.allSatisfy(known), timers.keys.allSatisfy(known), signalWaits.allSatisfy(known),
+        guard runnableBranches.allSatisfy(known), timers.keys.allSatisfy(known),
+            signalWaits.allSatisfy(known),
             undecided.allSatisfy(known)
         else { return "a set names a branch that is gone" }
         return nil
@@ -33,7 +44,9 @@ extension Machine {
         if case .entered = branch.waiting { return "branch \(id) waits for nothing" }
         if case .arms = branch.waiting {
             guard let arms = branch.arms else { return "branch \(id) waits for arms it has not" }
-            if arms.running != arms.ends.filter({ $0 == nil }).count { return "arms of branch \(id) miscounted" }
+            if arms.running != arms.ends.filter({ $0 == nil }).count {
+                return "arms of branch \(id) miscounted"
+            }
             if arms.running == 0 && !arms.isRace { return "JOIN of branch \(id) is over and waits" }
         } else if branch.arms != nil {
             return "branch \(id) has arms and does not wait for them"

@@ -8,7 +8,8 @@ extension Machine {
     func waiting(at index: NodeIndex, _ node: Node, since: Timestamp) -> Checked<Waiting> {
         switch node.kind {
         case .sql, .http, .httpMultipart:
-            return node.query == nil ? .invalid(.missing("query", of: node.kind)) : .valid(.step(index))
+            return node.query == nil
+                ? .invalid(.missing("query", of: node.kind)) : .valid(.step(index))
         case .sleep:
             return SleepNode.seconds(node.query).map { _ in .timer(index, due: nil) }
         case .waitSchedule:
@@ -16,7 +17,10 @@ extension Machine {
         case .signal:
             return SignalNode.parse(node.query).map { signal in
                 let timeout = signal.timeoutSeconds
-                return .signal(index, SignalWait(name: signal.name, timeoutSeconds: timeout, due: nil, since: since))
+                return .signal(
+                    index,
+                    SignalWait(name: signal.name, timeoutSeconds: timeout, due: nil, since: since)
+                )
             }
         case .join, .race:
             if node.left == nil { return .invalid(.missing("left_node", of: node.kind)) }
@@ -71,14 +75,19 @@ enum SleepNode {
 enum ScheduleNode {
     /// The tick of a WAIT_SCHEDULE that follows `now`.
     static func next(_ query: Bytes?, after now: Timestamp) -> Checked<Timestamp> {
-        guard let document = JSONDocument.parse(query), let expression = document.root[Bytes("cron_expr".utf8)]?.string
+        guard let document = JSONDocument.parse(query),
+            let expression = document.root[Bytes("cron_expr".utf8)]?.string
         else { return .invalid(.invalidParameter("Invalid schedule config")) }
         do throws(CronError) {
             if let next = try CronSchedule(expression).next(after: now) { return .valid(next) }
         } catch {
             return .invalid(.invalidParameter(error.message))
         }
-        return .invalid(.invalidParameter(Bytes("No upcoming schedule found for '".utf8) + expression + Bytes("'".utf8)))
+        return .invalid(
+            .invalidParameter(
+                Bytes("No upcoming schedule found for '".utf8) + expression + Bytes("'".utf8)
+            )
+        )
     }
 }
 
@@ -90,12 +99,15 @@ enum SignalNode {
 
     static func parse(_ query: Bytes?) -> Checked<Configuration> {
         let invalid = StepFailure.invalidParameter("Invalid signal config")
-        guard let document = JSONDocument.parse(query), let name = document.root[Bytes("signal_name".utf8)]?.string
+        guard let document = JSONDocument.parse(query),
+            let name = document.root[Bytes("signal_name".utf8)]?.string
         else { return .invalid(invalid) }
         guard let timeout = document.root[Bytes("timeout_seconds".utf8)], !timeout.isNull else {
             return .valid(Configuration(name: name, timeoutSeconds: nil))
         }
-        guard timeout.kind == .number, let seconds = DecimalInteger.parse(timeout.raw) else { return .invalid(invalid) }
+        guard timeout.kind == .number, let seconds = DecimalInteger.parse(timeout.raw) else {
+            return .invalid(invalid)
+        }
         return .valid(Configuration(name: name, timeoutSeconds: max(seconds, 0)))
     }
 
@@ -113,7 +125,8 @@ enum BreakNode {
     /// The value of a BREAK: its text with names replaced, as JSON if it is JSON and as a JSON string otherwise;
     /// null without a text.
     static func value(query: Bytes?, scope: SubstitutionScope) throws(SubstitutionError) -> Bytes {
-        guard let document = JSONDocument.parse(query), let text = document.root[Bytes("break_value".utf8)]?.string
+        guard let document = JSONDocument.parse(query),
+            let text = document.root[Bytes("break_value".utf8)]?.string
         else { return Bytes("null".utf8) }
         let value = try Substitution.apply(text, mode: .raw, scope: scope).text
         guard let document = JSONDocument.parse(value) else { return JSONText.quote(value) }
@@ -125,8 +138,11 @@ enum RowsCondition {
     /// Whether the result that an IF without condition node names has rows.
     static func test(query: Bytes?, names: [Bytes: Bytes]) -> Checked<Bool> {
         guard let query else { return .invalid(.missing("condition_node", of: .if)) }
-        guard let document = JSONDocument.parse(query) else { return .invalid(.invalidParameter("Invalid IF config")) }
-        guard document.root[Bytes("condition_type".utf8)]?.string == Bytes("result_has_rows".utf8) else {
+        guard let document = JSONDocument.parse(query) else {
+            return .invalid(.invalidParameter("Invalid IF config"))
+        }
+        guard document.root[Bytes("condition_type".utf8)]?.string == Bytes("result_has_rows".utf8)
+        else {
             return .invalid(.missing("condition_node", of: .if))
         }
         guard let name = document.root[Bytes("result_name".utf8)]?.string else {
@@ -143,7 +159,9 @@ enum RowsCondition {
         guard let count = value.root[Bytes("row_count".utf8)], count.kind == .number,
             let rows = DecimalInteger.parse(count.raw), rows >= 0
         else {
-            return .invalid(.invalidParameter(subject + Bytes("' is not a SQL result (missing row_count)".utf8)))
+            return .invalid(
+                .invalidParameter(subject + Bytes("' is not a SQL result (missing row_count)".utf8))
+            )
         }
         return .valid(rows > 0)
     }

@@ -25,9 +25,16 @@ extension Machine {
     }
 
     /// Folds the beginning of another attempt in probation; returns the entry to store before it.
-    public mutating func startAttempt(_ branch: BranchID, at: Timestamp) throws(ReplayError) -> JournalEntry {
+    public mutating func startAttempt(
+        _ branch: BranchID,
+        at: Timestamp
+    ) throws(ReplayError) -> JournalEntry {
         let attempts = attempts(of: branch)
-        return try append(.attemptStarted(number: attempts < Int32.max ? attempts + 1 : attempts), to: branch, at: at)
+        return try append(
+            .attemptStarted(number: attempts < Int32.max ? attempts + 1 : attempts),
+            to: branch,
+            at: at
+        )
     }
 
     /// The text of the SQL step that `branch` waits for, with variables and names replaced; nil when it waits for
@@ -43,6 +50,10 @@ extension Machine {
         else { return nil }
         var scope = scope(of: found)
         scope.standardConformingStrings = standardConformingStrings
+        // A text without references needs no names; there may be thousands of them.
+        if !query.contains(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "{") }) {
+            scope.names = [:]
+        }
         return try Substitution.apply(query, mode: .sql, scope: scope)
     }
 

@@ -80,7 +80,9 @@ public struct Machine: Sendable {
 
     /// The last sequence number of each live branch, by branch: beyond these there may be news.
     public var knownSequences: [(branch: BranchID, sequence: Int32)] {
-        branches.map { (branch: $0.key, sequence: $0.value.sequence) }.sorted { $0.branch < $1.branch }
+        branches.map { (branch: $0.key, sequence: $0.value.sequence) }.sorted {
+            $0.branch < $1.branch
+        }
     }
 
     /// How many attempts of the step that `branch` waits for have been journalled.

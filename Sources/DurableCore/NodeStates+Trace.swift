@@ -2,8 +2,10 @@
 
 public import DurableModel
 
-/// Which iteration of which loops a node ran in: the levels of orchestration from the root down, each with its
-/// generation counted from 1. Arms of JOIN and RACE and loops below the root are levels of their own.
+/// Which iteration of which loops a node ran in: the levels of orchestration from the root down,
+/// each with its generation counted from 1.
+///
+/// Arms of JOIN and RACE and loops below the root are levels of their own.
 public struct ExecutionStamp: Hashable, Sendable {
     public struct Level: Hashable, Sendable {
         /// The node at which the level begins; nil for the instance itself.
@@ -81,13 +83,23 @@ struct NodeTrace: Sendable {
         }
     }
 
-    /// An arm's failure reached its JOIN or RACE. A loop that is the arm's root shows the text with the prefix, too.
-    mutating func failedArm(of node: NodeIndex, root: NodeIndex, _ text: Bytes, _ graph: Graph, at: Timestamp) {
+    /// An arm's failure reached its JOIN or RACE.
+    ///
+    /// A loop that is the arm's root shows the text with the prefix, too.
+    mutating func failedArm(
+        of node: NodeIndex,
+        root: NodeIndex,
+        _ text: Bytes,
+        _ graph: Graph,
+        at: Timestamp
+    ) {
         failed(node, text, nil, at: at)
         if graph.node(root)?.kind == .loop { failed(root, text, nil, at: at) }
     }
 
-    /// The arm of a RACE that begins at `root` is dropped. Only a loop's row says so; all else is inferred.
+    /// The arm of a RACE that begins at `root` is dropped.
+    ///
+    /// Only a loop's row says so; all else is inferred.
     mutating func lost(_ root: NodeIndex, _ graph: Graph, at: Timestamp) {
         guard graph.node(root)?.kind == .loop, status(of: root) == .running else { return }
         failed(root, Bytes("Loop branch cancelled after losing RACE".utf8), nil, at: at)
@@ -103,7 +115,8 @@ struct NodeTrace: Sendable {
         return rows.indices.contains(i) ? rows[i].status : nil
     }
 
-    private mutating func update(_ node: NodeIndex, _ at: Timestamp, _ change: (inout Row) -> Void) {
+    private mutating func update(_ node: NodeIndex, _ at: Timestamp, _ change: (inout Row) -> Void)
+    {
         let i = Int(node.rawValue)
         guard rows.indices.contains(i) else { return }
         change(&rows[i])
@@ -122,7 +135,9 @@ extension Machine {
         var levels: [ExecutionStamp.Level] = []
         var next: Branch? = branch
         while let branch = next {
-            var own = [ExecutionStamp.Level(node: branch.parent == nil ? nil : branch.entry, generation: 1)]
+            var own = [
+                ExecutionStamp.Level(node: branch.parent == nil ? nil : branch.entry, generation: 1)
+            ]
             for (depth, frame) in branch.frames.enumerated() {
                 guard case .loop(let node, let loop) = frame else { continue }
                 if depth == 0 {

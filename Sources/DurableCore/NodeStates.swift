@@ -42,7 +42,11 @@ public struct NodeStates: Sendable {
     /// Replays `journal`, ordered by (branch, sequence).
     ///
     /// `isPending` says that no executor has taken the instance up yet: all its nodes are pending then.
-    public init(record: InstanceRecord, journal: [JournalEntry], isPending: Bool = false) throws(ReplayError) {
+    public init(
+        record: InstanceRecord,
+        journal: [JournalEntry],
+        isPending: Bool = false
+    ) throws(ReplayError) {
         var machine = Machine(record: record, tracing: true)
         try machine.fold(all: journal)
         let trace =
@@ -92,7 +96,9 @@ public struct NodeStates: Sendable {
             let row = trace.rows[parent]
             let index = NodeIndex(rawValue: Int32(truncatingIfNeeded: parent))
             let isCurrent = row.stamp.map { !trace.isSuperseded($0) } ?? true
-            if (row.status == .completed || row.status == .failed) && isCurrent { above.ended = index }
+            if (row.status == .completed || row.status == .failed) && isCurrent {
+                above.ended = index
+            }
             if let generation = row.stamp?.levels.last?.generation, generation > latestGeneration {
                 above.latest = index
                 above.latestGeneration = generation
@@ -101,7 +107,12 @@ public struct NodeStates: Sendable {
         }
     }
 
-    private static func state(_ row: NodeTrace.Row, _ above: Above, isReachable: Bool, _ trace: NodeTrace) -> NodeState {
+    private static func state(
+        _ row: NodeTrace.Row,
+        _ above: Above,
+        isReachable: Bool,
+        _ trace: NodeTrace
+    ) -> NodeState {
         var state = NodeState(
             status: row.status,
             result: row.result,

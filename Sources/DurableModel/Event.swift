@@ -9,7 +9,13 @@ public struct StepFailure: Hashable, Sendable {
     public var hint: Bytes?
     public var context: Bytes?
 
-    public init(sqlstate: Bytes, message: Bytes, detail: Bytes? = nil, hint: Bytes? = nil, context: Bytes? = nil) {
+    public init(
+        sqlstate: Bytes,
+        message: Bytes,
+        detail: Bytes? = nil,
+        hint: Bytes? = nil,
+        context: Bytes? = nil
+    ) {
         self.sqlstate = sqlstate
         self.message = message
         self.detail = detail

@@ -39,7 +39,9 @@ public struct Timestamp: RawRepresentable, Hashable, Comparable, Sendable {
     public func advanced(byMicroseconds microseconds: Int64) -> Timestamp {
         let (sum, overflow) = rawValue.addingReportingOverflow(microseconds)
         if overflow { return microseconds > 0 ? .latest : .earliest }
-        return Timestamp(rawValue: min(max(sum, Timestamp.earliest.rawValue), Timestamp.latest.rawValue))
+        return Timestamp(
+            rawValue: min(max(sum, Timestamp.earliest.rawValue), Timestamp.latest.rawValue)
+        )
     }
 
     /// The last instant the server can print (294276-12-31), a little below infinity.

@@ -22,7 +22,9 @@ public enum Adoption {
                     return true
                 }
             }
-            for stamp in Set(foreign.map(\.home)).sorted() where known.insert(stamp).inserted { try Home.add(stamp) }
+            for stamp in Set(foreign.map(\.home)).sorted() where known.insert(stamp).inserted {
+                try Home.add(stamp)
+            }
             if known.isEmpty { try Home.add(pgs_unique_number()) }
             try mapVariables()
             var adopted: Int64 = 0
@@ -43,7 +45,8 @@ public enum Adoption {
         try check(
             name.withUnsafeBufferPointer { name in
                 name.baseAddress.flatMap { pgs_role_by_name($0, name.count, &role) }
-            })
+            }
+        )
         return role == 0 ? nil : role
     }
 
@@ -67,12 +70,19 @@ public enum Adoption {
     }
 
     private static func fail(_ row: InstanceRow) throws(PostgresError) {
-        let text = Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8) + row.roleName
+        let text =
+            Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8)
+            + row.roleName
             + Bytes("\" no longer exists".utf8)
         let failure = StepFailure(sqlstate: Bytes("42704".utf8), message: text)
         try CheckpointWriter.end(
-            row.id, EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: text, failure: failure)),
-            role: row.role)
+            row.id,
+            EndedRow(
+                at: Timestamp(rawValue: pgs_now()),
+                outcome: .failed(text: text, failure: failure)
+            ),
+            role: row.role
+        )
     }
 
     /// Makes `active` and the timers say what the journal says.
@@ -82,8 +92,10 @@ public enum Adoption {
         let journal = try Storage.journal(row.id, current: true)
         do throws(ReplayError) { try machine.fold(all: journal) } catch {
             throw PostgresError(
-                .dataCorrupted, "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
-                detail: String(describing: error))
+                .dataCorrupted,
+                "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
+                detail: String(describing: error)
+            )
         }
         var branches = machine.runnableBranches
         if machine.isFresh { branches.insert(.root) }
@@ -110,14 +122,20 @@ public enum Adoption {
         var rows: [(role: UInt32, number: Int64, name: Bytes, roleName: Bytes, value: Bytes?)] = []
         try Tables.variables.open(writing: true) { table throws(PostgresError) in
             try table.scan("variables_pkey", .latest, keys: []) { row in
-                rows.append((row.oid(0), row.number(1), row.bytes(2), row.bytes(3), row.optionalText(4)))
+                rows.append(
+                    (row.oid(0), row.number(1), row.bytes(2), row.bytes(3), row.optionalText(4))
+                )
                 return true
             }
             for row in rows {
                 guard let role = try role(named: row.roleName), role != row.role else { continue }
-                try table.delete("variables_pkey", keys: [.oid(row.role), .text(row.name), .int8(row.number)])
+                try table.delete(
+                    "variables_pkey",
+                    keys: [.oid(row.role), .text(row.name), .int8(row.number)]
+                )
                 try table.insert([
-                    .oid(role), .int8(row.number), .text(row.name), .text(row.roleName), .optionalText(row.value),
+                    .oid(role), .int8(row.number), .text(row.name), .text(row.roleName),
+                    .optionalText(row.value),
                 ])
             }
         }

@@ -29,7 +29,9 @@ enum CheckpointWriter {
         let id = Column.int8(instance.rawValue)
         if !checkpoint.entries.isEmpty {
             try Tables.journal.open(writing: true) { table throws(PostgresError) in
-                for entry in checkpoint.entries { try table.insert(JournalCoding.row(entry, of: instance)) }
+                for entry in checkpoint.entries {
+                    try table.insert(JournalCoding.row(entry, of: instance))
+                }
             }
         }
         if let outcome = checkpoint.outcome {
@@ -66,7 +68,9 @@ enum CheckpointWriter {
         in table: OpenTable
     ) throws(PostgresError) {
         let key: [Column] = [.oid(role), .int8(instance.rawValue), .int4(branch.rawValue)]
-        if try table.first("active_pkey", .latest, keys: key, { _ in true }) == nil { try table.insert(key) }
+        if try table.first("active_pkey", .latest, keys: key, { _ in true }) == nil {
+            try table.insert(key)
+        }
     }
 
     private static func writeTimers(

@@ -47,7 +47,8 @@ public enum ExecutorProcess {
     }
 
     /// Whether this role's work may run in this database now; looked at again whenever a catalog changed.
-    private static func mayWork(_ role: UInt32, _ settings: Settings) throws(PostgresError) -> Bool {
+    private static func mayWork(_ role: UInt32, _ settings: Settings) throws(PostgresError) -> Bool
+    {
         try ServerPort.transaction { () throws(PostgresError) in
             var installed = false
             try check(pgs_extension_exists("pg_durable", &installed))
@@ -91,14 +92,25 @@ public enum ExecutorProcess {
     ) throws(PostgresError) {
         let ready = Ready(
             instance: InstanceID(rawValue: work.item),
-            branch: work.part < 0 ? nil : BranchID(rawValue: work.part))
+            branch: work.part < 0 ? nil : BranchID(rawValue: work.part)
+        )
+        if work.deaths >= Probation.attemptsMax {
+            let failure = StepFailure(
+                sqlstate: Bytes("57P01".utf8),
+                message: Bytes("step was begun \(work.deaths) times and its process ended each time".utf8),
+                hint: Bytes("Look into the server's log for what ended the process.".utf8)
+            )
+            try executor.port.fail(ready.instance, failure)
+        }
         repeat {
             switch try executor.runTurn(ready) {
             case .yielded:
                 pgs_work_yield()
                 return
             case .quarantined(let reason):
-                Log.warning("durable instance was taken out of service: \(String(decoding: reason, as: UTF8.self))")
+                Log.warning(
+                    "durable instance was taken out of service: \(String(decoding: reason, as: UTF8.self))"
+                )
             default:
                 break
             }

@@ -15,18 +15,26 @@ enum GraphStore {
     static func graph(_ id: Int64) throws(PostgresError) -> Graph {
         if let graph = parsed[id] { return graph }
         let row = try Tables.graphs.open(writing: false) { table throws(PostgresError) in
-            try table.first("graphs_pkey", .latest, keys: [.int8(id)]) { ($0.number(2), $0.bytes(4)) }
+            try table.first("graphs_pkey", .latest, keys: [.int8(id)]) {
+                ($0.number(2), $0.bytes(4))
+            }
         }
         guard let (format, text) = row else {
             throw PostgresError(.dataCorrupted, "graph \(id) is missing")
         }
         guard format <= Int64(StoredFormat.graph) else {
             throw PostgresError(
-                .objectNotInPrerequisiteState, "graph \(id) was stored by a newer version of the extension")
+                .objectNotInPrerequisiteState,
+                "graph \(id) was stored by a newer version of the extension"
+            )
         }
         let graph: Graph
         do { graph = try Envelope.graph(text) } catch {
-            throw PostgresError(.dataCorrupted, "graph \(id) is not readable", detail: String(decoding: error.message, as: UTF8.self))
+            throw PostgresError(
+                .dataCorrupted,
+                "graph \(id) is not readable",
+                detail: String(decoding: error.message, as: UTF8.self)
+            )
         }
         if parsed.count >= parsedMax { parsed.removeAll(keepingCapacity: true) }
         parsed[id] = graph
@@ -55,7 +63,9 @@ enum GraphStore {
             }
             if let found { return found }
             let id = pgs_unique_number()
-            try table.insert([.int8(id), .oid(role), .int2(StoredFormat.graph), .bytea(hash), .text(text)])
+            try table.insert([
+                .int8(id), .oid(role), .int2(StoredFormat.graph), .bytea(hash), .text(text),
+            ])
             return id
         }
     }

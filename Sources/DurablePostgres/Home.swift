@@ -14,7 +14,9 @@ public enum Home {
         var stamps: [Int64] = []
         try Tables.home.open(writing: false) { table throws(PostgresError) in
             try table.scan(
-                "home_pkey", .latest, keys: [.int8(pgs_system_identifier()), .oid(pgs_database_current())]
+                "home_pkey",
+                .latest,
+                keys: [.int8(pgs_system_identifier()), .oid(pgs_database_current())]
             ) { row throws(PostgresError) in
                 stamps.append(row.number(2))
                 return true
@@ -30,7 +32,8 @@ public enum Home {
                 .objectNotInPrerequisiteState,
                 "this database is a copy, and its durable functions belong to the original",
                 detail: "Nothing runs here, so that the same work is not done twice.",
-                hint: "A superuser can let this database take over with SELECT df.adopt().")
+                hint: "A superuser can let this database take over with SELECT df.adopt()."
+            )
         }
         return stamp
     }
@@ -38,7 +41,9 @@ public enum Home {
     /// Declares `stamp` at home here.
     public static func add(_ stamp: Int64) throws(PostgresError) {
         try Tables.home.open(writing: true) { table throws(PostgresError) in
-            try table.insert([.int8(pgs_system_identifier()), .oid(pgs_database_current()), .int8(stamp)])
+            try table.insert([
+                .int8(pgs_system_identifier()), .oid(pgs_database_current()), .int8(stamp),
+            ])
         }
     }
 
@@ -88,7 +93,9 @@ public enum Catalog {
                 "the tables of extension \"pg_durable\" are of version \(version ?? 0), "
                     + "the loaded library needs version \(Tables.version)",
                 hint: (version ?? 0) < Tables.version
-                    ? "Run ALTER EXTENSION pg_durable UPDATE." : "Restart the server to load the new library.")
+                    ? "Run ALTER EXTENSION pg_durable UPDATE."
+                    : "Restart the server to load the new library."
+            )
         }
     }
 }

@@ -24,7 +24,8 @@ public struct InstanceRow: Sendable {
 
     func columns() -> [Column] {
         [
-            .int8(id.rawValue), .int8(graph), .int8(home), .time(createdAt), .oid(role), .oid(startedBy),
+            .int8(id.rawValue), .int8(graph), .int8(home), .time(createdAt), .oid(role),
+            .oid(startedBy),
             .int2(StoredFormat.instance), .text(publicID), .text(roleName), .optionalText(label),
             .optionalText(database), .optionalText(variables), .null,
         ]
@@ -35,13 +36,22 @@ public struct InstanceRow: Sendable {
             throw PostgresError(
                 .objectNotInPrerequisiteState,
                 "instance \(row.number(0)) was stored by a newer version of the extension",
-                hint: "Install the library that belongs to it and restart the server.")
+                hint: "Install the library that belongs to it and restart the server."
+            )
         }
         return InstanceRow(
-            id: InstanceID(rawValue: row.number(0)), graph: row.number(1), home: row.number(2),
-            createdAt: row.time(3), role: row.oid(4), startedBy: row.oid(5), publicID: row.bytes(7),
-            roleName: row.bytes(8), label: row.optionalText(9), database: row.optionalText(10),
-            variables: row.optionalText(11))
+            id: InstanceID(rawValue: row.number(0)),
+            graph: row.number(1),
+            home: row.number(2),
+            createdAt: row.time(3),
+            role: row.oid(4),
+            startedBy: row.oid(5),
+            publicID: row.bytes(7),
+            roleName: row.bytes(8),
+            label: row.optionalText(9),
+            database: row.optionalText(10),
+            variables: row.optionalText(11)
+        )
     }
 }
 
@@ -63,7 +73,10 @@ public struct EndedRow: Sendable {
         case .completed(let value):
             [.int8(instance.rawValue), .time(at), .int2(1), .text(value), .null]
         case .failed(let text, let failure):
-            [.int8(instance.rawValue), .time(at), .int2(2), .text(text), .text(FailureCoding.encode(failure))]
+            [
+                .int8(instance.rawValue), .time(at), .int2(2), .text(text),
+                .text(FailureCoding.encode(failure)),
+            ]
         case .cancelled(let reason):
             [.int8(instance.rawValue), .time(at), .int2(3), .text(reason), .null]
         }
@@ -78,7 +91,10 @@ public struct EndedRow: Sendable {
             return EndedRow(at: row.time(1), outcome: .failed(text: value, failure: failure))
         case 3: return EndedRow(at: row.time(1), outcome: .cancelled(reason: value))
         case let status:
-            throw PostgresError(.dataCorrupted, "instance \(row.number(0)) has the unknown end status \(status)")
+            throw PostgresError(
+                .dataCorrupted,
+                "instance \(row.number(0)) has the unknown end status \(status)"
+            )
         }
     }
 }

@@ -10,7 +10,10 @@ public enum InstanceState {
     ///
     /// A cancel that is committed counts at once, before the engine has written the end: nothing but an end that is
     /// being committed at this very moment can come before it.
-    public static func status(of row: InstanceRow, current: Bool) throws(PostgresError) -> InstanceStatus {
+    public static func status(
+        of row: InstanceRow,
+        current: Bool
+    ) throws(PostgresError) -> InstanceStatus {
         if let ended = try Storage.ended(row.id, current: current) { return ended.status }
         if try Storage.cancelReason(row.id, current: current) != nil { return .cancelled }
         if pgs_item_is_running(row.id.rawValue) { return .running }
@@ -22,7 +25,11 @@ extension Storage {
     /// Whether anything has been recorded for the instance.
     static func hasJournal(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bool {
         let found = try Tables.journal.open(writing: false) { table throws(PostgresError) in
-            try table.first("journal_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) { _ in true }
+            try table.first(
+                "journal_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)]
+            ) { _ in true }
         }
         return found != nil
     }
@@ -42,8 +49,10 @@ extension Storage {
     ) throws(PostgresError) {
         try Tables.instances.open(writing: false) { table throws(PostgresError) in
             try table.scan(
-                role == nil ? "instances_pkey" : "instances_role_id", .statement,
-                keys: role.map { [.oid($0)] } ?? [], backward: true
+                role == nil ? "instances_pkey" : "instances_role_id",
+                .statement,
+                keys: role.map { [.oid($0)] } ?? [],
+                backward: true
             ) { row throws(PostgresError) in
                 try body(try InstanceRow.decode(row))
             }

@@ -36,7 +36,8 @@ enum JournalCoding {
     static func row(_ entry: JournalEntry, of instance: InstanceID) -> [Column] {
         let (kind, number, payload) = columns(entry.event)
         return [
-            .int8(instance.rawValue), .time(entry.at), .int4(entry.branch.rawValue), .int4(entry.sequence),
+            .int8(instance.rawValue), .time(entry.at), .int4(entry.branch.rawValue),
+            .int4(entry.sequence),
             .int4(entry.node.rawValue), .int2(kind), number, payload,
         ]
     }
@@ -63,13 +64,15 @@ enum JournalCoding {
         case 7:
             return .forked(
                 first: BranchID(rawValue: Int32(truncatingIfNeeded: number >> 32)),
-                count: Int32(truncatingIfNeeded: number))
+                count: Int32(truncatingIfNeeded: number)
+            )
         case 8: return .raceDecided(winner: Int32(truncatingIfNeeded: number))
         case let kind:
             throw PostgresError(
                 .dataCorrupted,
                 "journal of instance \(row.number(0)) holds an entry of unknown kind \(kind)",
-                hint: "It was written by a newer version of the extension.")
+                hint: "It was written by a newer version of the extension."
+            )
         }
     }
 
@@ -112,7 +115,11 @@ enum FailureCoding {
             throw PostgresError(.dataCorrupted, "stored failure report is not readable")
         }
         return StepFailure(
-            sqlstate: sqlstate, message: message, detail: field("detail"), hint: field("hint"),
-            context: field("context"))
+            sqlstate: sqlstate,
+            message: message,
+            detail: field("detail"),
+            hint: field("hint"),
+            context: field("context")
+        )
     }
 }

@@ -26,9 +26,8 @@ public enum Launcher {
 
     /// Asks for the shared memory and registers the process; in the init of the preloaded library.
     ///
-    /// - Parameters:
-    ///   - slots: most executors; 0 for what suits `max_worker_processes`. Asked once, when memory is sized.
-    ///   - entries: places in the queues of ready work, of all roles together.
+    /// `slots` is the most executors, 0 for what suits `max_worker_processes`; `entries` the places in the queues of
+    /// ready work, of all roles together. Both are asked once, when shared memory is sized.
     public static func install(
         slots: @escaping @convention(c) () -> Int32,
         entries: @escaping @convention(c) () -> Int32
@@ -55,7 +54,9 @@ public enum Launcher {
         try worker.register()
     }
 
-    /// The life of the process. Its exit code is 1, so that the server starts it again.
+    /// The life of the process.
+    ///
+    /// Its exit code is 1, so that the server starts it again.
     public static func run(settings: () -> LaunchSettings) -> Int32 {
         WorkerProcess.run { () throws(PostgresError) in
             guard pgs_workset_is_ready() else { return 0 }
@@ -78,10 +79,15 @@ struct LauncherProcess {
     var places = StartBackoff<LaunchPolicy.Place>()
     var databases = StartBackoff<UInt32>()
     var workers = StartBackoff<Pool>(
-        delayMin: 100_000, delayMax: 1_000_000, forgetAfter: 5_000_000)
+        delayMin: 100_000,
+        delayMax: 1_000_000,
+        forgetAfter: 5_000_000
+    )
     /// What was said in the log about a place, so that it is said once.
     var said: [LaunchPolicy.Place: pgs_obstacle] = [:]
     var generations: [Int32: UInt32] = [:]
+    /// The generation of each slot whose end has been noted.
+    var noted: [Int32: UInt32] = [:]
     /// When to look again although nobody sets the latch.
     var next = Int64.max
 
@@ -104,7 +110,8 @@ struct LauncherProcess {
 
     private static func policy(_ settings: LaunchSettings) -> LaunchPolicy {
         let executors = Int(pgs_launcher_slot_count())
-        let perRole = settings.executorsPerRoleMax > 0 ? settings.executorsPerRoleMax : executors - 1
+        let perRole =
+            settings.executorsPerRoleMax > 0 ? settings.executorsPerRoleMax : executors - 1
         return LaunchPolicy(
             limits: .init(
                 executorsMax: executors,
@@ -131,7 +138,9 @@ struct LauncherProcess {
             if current.isEnabled != isEnabled {
                 isEnabled = current.isEnabled
                 pgs_launcher_stop(!isEnabled)
-                Log.log(isEnabled ? "durable functions are enabled" : "durable functions are disabled")
+                Log.log(
+                    isEnabled ? "durable functions are enabled" : "durable functions are disabled"
+                )
             }
         }
         let now = pgs_now()
@@ -185,8 +194,12 @@ struct LauncherProcess {
         var executors: [LaunchPolicy.Executor] = []
         generations.removeAll(keepingCapacity: true)
         for slot in slotViews.prefix(count) {
-            if slot.state == PGS_SLOT_EXITED && slot.gone {
+            // At once, before its place gets another one that does no better.
+            if slot.state == PGS_SLOT_EXITED, noted[slot.slot] != slot.generation {
+                noted[slot.slot] = slot.generation
                 noteEnd(of: slot, now)
+            }
+            if slot.state == PGS_SLOT_EXITED && slot.gone {
                 pgs_launcher_release(slot.slot, slot.generation)
                 workers.succeeded(.server)
                 continue
@@ -203,7 +216,7 @@ struct LauncherProcess {
             places.failed(place, at: now)
             Log.log(
                 slot.failed_start
-                    ? "durable executor for role \(place.role) in database \(place.database) did not start"
+                    ? "durable executor for role \(place.role) in database \(place.database) did not begin"
                     : "durable executor for role \(place.role) in database \(place.database) ended with work in hand"
             )
         } else if slot.taken > 0 {
@@ -212,7 +225,9 @@ struct LauncherProcess {
         }
     }
 
-    private mutating func lookAtDatabases(_ now: Int64) throws(PostgresError) -> [LaunchPolicy.Database] {
+    private mutating func lookAtDatabases(
+        _ now: Int64
+    ) throws(PostgresError) -> [LaunchPolicy.Database] {
         let count = Int(pgs_launcher_databases(&databaseViews, Int32(databaseViews.count)))
         var found: [LaunchPolicy.Database] = []
         for database in databaseViews.prefix(count) {

@@ -75,7 +75,10 @@ extension LauncherProcess {
     }
 
     /// Nobody can connect there: the work waits, and is forgotten where its role or database is gone.
-    private mutating func refuse(_ place: LaunchPolicy.Place, _ obstacle: pgs_obstacle) throws(PostgresError) {
+    private mutating func refuse(
+        _ place: LaunchPolicy.Place,
+        _ obstacle: pgs_obstacle
+    ) throws(PostgresError) {
         if obstacle == PGS_OBSTACLE_DATABASE {
             pgs_database_forget(place.database)
             return

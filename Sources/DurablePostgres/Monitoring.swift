@@ -26,8 +26,10 @@ public struct InstanceReport {
             nodes = try NodeStates(record: record, journal: journal, isPending: status == .pending)
         } catch {
             throw PostgresError(
-                .dataCorrupted, "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
-                detail: String(describing: error))
+                .dataCorrupted,
+                "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
+                detail: String(describing: error)
+            )
         }
     }
 
@@ -63,15 +65,22 @@ public struct InstanceReport {
     public func lines() -> [Line] {
         record.graph.nodes.indices.compactMap { i in
             let index = NodeIndex(rawValue: Int32(truncatingIfNeeded: i))
-            guard let node = StoredNode(index, of: record.graph, id: nodeID), let state = nodes[index] else {
+            guard let node = StoredNode(index, of: record.graph, id: nodeID),
+                let state = nodes[index]
+            else {
                 return nil
             }
             let details = state.stamp.map { stamp in
-                Bytes(#"{"execution_id": ""#.utf8) + stamp.text(instanceID: row.publicID, nodeID: nodeID)
+                Bytes(#"{"execution_id": ""#.utf8)
+                    + stamp.text(instanceID: row.publicID, nodeID: nodeID)
                     + Bytes(#""}"#.utf8)
             }
             return Line(
-                node: node, state: state, inferredFrom: state.inferredFrom.map(nodeID), statusDetails: details)
+                node: node,
+                state: state,
+                inferredFrom: state.inferredFrom.map(nodeID),
+                statusDetails: details
+            )
         }
     }
 }

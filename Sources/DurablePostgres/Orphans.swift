@@ -33,7 +33,8 @@ enum Orphans {
                 var next: UInt32? = 0
                 while let from = next {
                     next = nil
-                    try table.scan("instances_role_id", .latest, keys: [], from: .oid(from)) { row in
+                    try table.scan("instances_role_id", .latest, keys: [], from: .oid(from)) {
+                        row in
                         roles.append(row.oid(4))
                         next = row.oid(4) < UInt32.max ? row.oid(4) + 1 : nil
                         return false
@@ -49,7 +50,8 @@ enum Orphans {
         try ServerPort.transaction { () throws(PostgresError) in
             var seen: [InstanceRow] = []
             try Tables.instances.open(writing: false) { table throws(PostgresError) in
-                try table.scan("instances_role_id", .latest, keys: [.oid(role)], from: .int8(from)) {
+                try table.scan("instances_role_id", .latest, keys: [.oid(role)], from: .int8(from))
+                {
                     row throws(PostgresError) in
                     seen.append(try InstanceRow.decode(row))
                     return seen.count < batchMax
@@ -58,14 +60,23 @@ enum Orphans {
             for row in seen where try Storage.ended(row.id, current: true) == nil {
                 try check(pgs_item_lock(row.id.rawValue))
                 guard try Storage.ended(row.id, current: true) == nil else { continue }
-                let text = Bytes("Instance ".utf8) + row.publicID
-                    + Bytes(": submitted_by role \"".utf8) + row.roleName + Bytes("\" no longer exists".utf8)
+                let text =
+                    Bytes("Instance ".utf8) + row.publicID
+                    + Bytes(": submitted_by role \"".utf8) + row.roleName
+                    + Bytes("\" no longer exists".utf8)
                 let failure = StepFailure(sqlstate: Bytes("42704".utf8), message: text)
                 try CheckpointWriter.end(
-                    row.id, EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: text, failure: failure)),
-                    role: role)
+                    row.id,
+                    EndedRow(
+                        at: Timestamp(rawValue: pgs_now()),
+                        outcome: .failed(text: text, failure: failure)
+                    ),
+                    role: role
+                )
             }
-            guard seen.count == batchMax, let last = seen.last, last.id.rawValue < Int64.max else { return nil }
+            guard seen.count == batchMax, let last = seen.last, last.id.rawValue < Int64.max else {
+                return nil
+            }
             return last.id.rawValue + 1
         }
     }

@@ -94,7 +94,8 @@ public struct SchedulerProcess {
             warnedOfCopy = true
             Log.warning(
                 "durable functions of this database belong to another one, of which it is a copy: none runs",
-                hint: "A superuser can let this database take over with SELECT df.adopt().")
+                hint: "A superuser can let this database take over with SELECT df.adopt()."
+            )
         }
         return copy == false
     }
@@ -107,7 +108,8 @@ public struct SchedulerProcess {
                 var next: UInt32? = 0
                 while let from = next {
                     next = nil
-                    try table.scan("active_pkey", .latest, keys: [], from: .oid(from)) { row throws(PostgresError) in
+                    try table.scan("active_pkey", .latest, keys: [], from: .oid(from)) {
+                        row throws(PostgresError) in
                         let role = row.oid(0)
                         if pgs_work_push(role, row.number(1), row.int32(2)) { return true }
                         next = role < UInt32.max ? role + 1 : nil
@@ -132,7 +134,9 @@ public struct SchedulerProcess {
         let hinted = pgs_scheduler_next_due_begin()
         if let last = announced, hinted <= last.due.rawValue {
             // Committed since, and due before the mark: from there again. What is announced twice is queued once.
-            announced = (Timestamp(rawValue: hinted).advanced(byMicroseconds: -1), Int64.max, Int32.max)
+            announced = (
+                Timestamp(rawValue: hinted).advanced(byMicroseconds: -1), Int64.max, Int32.max
+            )
         }
         let now = pgs_now()
         var last = announced
@@ -140,7 +144,8 @@ public struct SchedulerProcess {
         try ServerPort.transaction { () throws(PostgresError) in
             try Tables.timers.open(writing: false) { table throws(PostgresError) in
                 let from = Column.time(last?.due ?? .earliest)
-                try table.scan("timers_due", .latest, keys: [], from: from) { row throws(PostgresError) in
+                try table.scan("timers_due", .latest, keys: [], from: from) {
+                    row throws(PostgresError) in
                     let place = (due: row.time(3), instance: row.number(0), branch: row.int32(1))
                     if let last, place <= last { return true }
                     guard place.due.rawValue <= now else {
@@ -148,7 +153,9 @@ public struct SchedulerProcess {
                         return false
                     }
                     // No room: a sweep will be asked for, and begins with the timers anew.
-                    guard pgs_work_push(row.oid(2), place.instance, place.branch) else { return false }
+                    guard pgs_work_push(row.oid(2), place.instance, place.branch) else {
+                        return false
+                    }
                     last = place
                     return true
                 }

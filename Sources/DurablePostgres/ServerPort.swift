@@ -23,13 +23,19 @@ public struct ServerPort: ExecutorPort {
     /// The session could not be reset or carries something over: the process must be replaced.
     public private(set) var mustLeave = false
 
+    private var failureLog = FailureLog()
+    /// The id that users see of the instance loaded last, for the log.
+    private var lastLoaded: (instance: InstanceID, publicID: Bytes)?
     /// The setting `pg_durable.enable_superuser_instances`.
     public var allowsSuperusers = false
 
     public init(role: UInt32) { self.role = role }
 
     /// How `role` stands with this database and schema df; in a transaction.
-    static func standing(of role: UInt32, allowsSuperusers: Bool) throws(PostgresError) -> pgs_standing {
+    static func standing(
+        of role: UInt32,
+        allowsSuperusers: Bool
+    ) throws(PostgresError) -> pgs_standing {
         var standing = PGS_STANDING_GOOD
         try check(pgs_role_standing(role, "df", allowsSuperusers, &standing))
         return standing
@@ -44,7 +50,9 @@ public struct ServerPort: ExecutorPort {
     public mutating func shouldYield() -> Bool { mustLeave || pgs_slot_should_yield() }
 
     public mutating func makeReady(_ ready: [Ready]) {
-        for item in ready { pgs_work_push(role, item.instance.rawValue, item.branch?.rawValue ?? -1) }
+        for item in ready {
+            pgs_work_push(role, item.instance.rawValue, item.branch?.rawValue ?? -1)
+        }
     }
 
     /// Runs `body` in a transaction of the engine's own.
@@ -61,8 +69,20 @@ public struct ServerPort: ExecutorPort {
     }
 
     public mutating func load(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
-        let role = role
-        return try ServerPort.transaction { () throws(PostgresError) in
+        do throws(PostgresError) {
+            let stored = try read(instance)
+            lastLoaded = stored.map { (instance, $0.record.publicID) }
+            return stored
+        } catch {
+            guard error.state == .dataCorrupted else { throw error }
+            // What cannot be read cannot be run; trying again would not change it.
+            try fail(instance, StepFailure(error, partlyCommitted: false))
+            return nil
+        }
+    }
+
+    private func read(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
+        try ServerPort.transaction { () throws(PostgresError) in
             // Under the lock: entries of two branches must not be read from before and after another's commit.
             try check(pgs_item_lock(instance.rawValue))
             guard let row = try Storage.instance(instance, current: true), row.role == role,
@@ -70,9 +90,25 @@ public struct ServerPort: ExecutorPort {
                 try Storage.ended(instance, current: true) == nil
             else { return nil }
             return StoredInstance(
-                record: try Storage.record(row), journal: try Storage.journal(instance, current: true),
-                isAsked: try Storage.cancelReason(instance, current: true) != nil)
+                record: try Storage.record(row),
+                journal: try Storage.journal(instance, current: true),
+                isAsked: try Storage.cancelReason(instance, current: true) != nil
+            )
         }
+    }
+
+    /// Ends an instance of this role as failed, without its machine.
+    public mutating func fail(_ instance: InstanceID, _ failure: StepFailure) throws(PostgresError) {
+        let role = role
+        try ServerPort.transaction { () throws(PostgresError) in
+            try check(pgs_item_lock(instance.rawValue))
+            guard try Storage.ended(instance, current: true) == nil else { return }
+            let outcome = Outcome.failed(text: failure.message, failure: failure)
+            try CheckpointWriter.end(
+                instance, EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: outcome), role: role)
+        }
+        pgs_waiters_wake(instance.rawValue)
+        failureLog.report(failure, of: instance, publicID: nil)
     }
 
     public mutating func runStep(
@@ -86,7 +122,8 @@ public struct ServerPort: ExecutorPort {
             stepIsOpen = true
             try step.text.withServerBytes { pgs_step_begin($0, $1) }
             if pgs_catalog_changed(),
-                try ServerPort.standing(of: role, allowsSuperusers: allowsSuperusers) != PGS_STANDING_GOOD
+                try ServerPort.standing(of: role, allowsSuperusers: allowsSuperusers)
+                    != PGS_STANDING_GOOD
             {
                 // Whoever took the role's rights away must not see another step of it begin.
                 abandon()
@@ -115,7 +152,7 @@ public struct ServerPort: ExecutorPort {
     ) throws(PostgresError) -> CommitResult {
         var isStep = stepIsOpen
         var isCommitting = false
-        var ended = false
+        var outcome: Outcome?
         do throws(PostgresError) {
             if isStep && needsImmediateCommit {
                 try check(pgs_step_commit())
@@ -129,7 +166,7 @@ public struct ServerPort: ExecutorPort {
                 return .superseded
             }
             try check(pgs_interrupts_check())
-            ended = checkpoint.outcome != nil
+            outcome = checkpoint.outcome
             isCommitting = true
             try check(isStep ? pgs_step_commit() : pgs_engine_commit())
         } catch {
@@ -137,13 +174,19 @@ public struct ServerPort: ExecutorPort {
             if isCommitting && isStep { return .failed(StepFailure(error, partlyCommitted: false)) }
             // A second writer of the same entry, or a deadlock that the server broke by choosing us: the tables know.
             // So it is with a cancel by hand (pg_cancel_backend) that arrived while the record was being written.
-            if error.state == .uniqueViolation || error.state.isRetryable || error.state == .queryCanceled {
+            if error.state == .uniqueViolation || error.state.isRetryable
+                || error.state == .queryCanceled
+            {
                 return .superseded
             }
             throw error
         }
         if stepIsOpen { closeStep() }
-        if ended { pgs_waiters_wake(instance.rawValue) }
+        if outcome != nil { pgs_waiters_wake(instance.rawValue) }
+        if case .failed(_, let failure) = outcome {
+            let publicID = lastLoaded?.instance == instance ? lastLoaded?.publicID : nil
+            failureLog.report(failure, of: instance, publicID: publicID)
+        }
         return .committed
     }
 
@@ -191,7 +234,8 @@ public struct ServerPort: ExecutorPort {
 extension Checkpoint {
     /// Whether it ends the instance or decides a race.
     fileprivate var stopsOthers: Bool {
-        outcome != nil || entries.contains { if case .raceDecided = $0.event { true } else { false } }
+        outcome != nil
+            || entries.contains { if case .raceDecided = $0.event { true } else { false } }
     }
 }
 
@@ -203,8 +247,12 @@ extension StepFailure {
         let detail: Bytes? =
             partlyCommitted ? (error.detail.map { $0 + [0x0A] } ?? []) + note : error.detail
         self.init(
-            sqlstate: error.state.text, message: error.message, detail: detail, hint: error.hint,
-            context: error.context.map { Bytes($0.prefix(Limits.contextSize)) })
+            sqlstate: error.state.text,
+            message: error.message,
+            detail: detail,
+            hint: error.hint,
+            context: error.context.map { Bytes($0.prefix(Limits.contextSize)) }
+        )
     }
 }
 

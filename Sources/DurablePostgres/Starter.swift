@@ -23,15 +23,25 @@ public enum Starter {
             let graph = try GraphStore.store(envelope, role: role)
             let variables = try Variables.all(of: role, current: true)
             let row = InstanceRow(
-                id: InstanceID(rawValue: pgs_unique_number()), graph: graph, home: stamp,
-                createdAt: Timestamp(rawValue: pgs_now_transaction()), role: role, startedBy: pgs_user_session(),
-                publicID: try freePublicID(), roleName: roleName, label: label, database: database,
-                variables: VariableCoding.encode(variables))
+                id: InstanceID(rawValue: pgs_unique_number()),
+                graph: graph,
+                home: stamp,
+                createdAt: Timestamp(rawValue: pgs_now_transaction()),
+                role: role,
+                startedBy: pgs_user_session(),
+                publicID: try freePublicID(),
+                roleName: roleName,
+                label: label,
+                database: database,
+                variables: VariableCoding.encode(variables)
+            )
             try Tables.instances.open(writing: true) { table throws(PostgresError) in
                 try table.insert(row.columns())
             }
             try Tables.active.open(writing: true) { table throws(PostgresError) in
-                try table.insert([.oid(role), .int8(row.id.rawValue), .int4(BranchID.root.rawValue)])
+                try table.insert([
+                    .oid(role), .int8(row.id.rawValue), .int4(BranchID.root.rawValue),
+                ])
             }
             try check(pgs_work_at_commit(role, row.id.rawValue, BranchID.root.rawValue))
             return row.publicID
@@ -44,11 +54,17 @@ public enum Starter {
             for attempt in 0..<12 {
                 var candidate = hex(pgs_random32(), digits: 8)
                 if attempt >= 4 { candidate += hex(pgs_random32(), digits: 4) }
-                let taken = try table.first("instances_public_id", .uncommitted, keys: [.text(candidate)]) { _ in true }
+                let taken = try table.first(
+                    "instances_public_id",
+                    .uncommitted,
+                    keys: [.text(candidate)]
+                ) { _ in true }
                 if taken == nil { return candidate }
             }
             throw PostgresError(
-                .programLimitExceeded, "Failed to create instance: exhausted 12 attempts to find a free id")
+                .programLimitExceeded,
+                "Failed to create instance: exhausted 12 attempts to find a free id"
+            )
         }
     }
 
@@ -64,7 +80,8 @@ public enum Starter {
         try Storage.access { () throws(PostgresError) in
             try Tables.requests.open(writing: true) { table throws(PostgresError) in
                 try table.insert([
-                    .int8(row.id.rawValue), .int8(pgs_unique_number()), .time(Timestamp(rawValue: pgs_now())),
+                    .int8(row.id.rawValue), .int8(pgs_unique_number()),
+                    .time(Timestamp(rawValue: pgs_now())),
                     .oid(pgs_user_current()), .int2(1), .text(reason),
                 ])
             }

@@ -20,32 +20,57 @@ public enum Storage {
     /// The instance with the id that users see.
     ///
     /// - Parameter current: read what is committed by now instead of what the statement sees.
-    public static func instance(publicID: Bytes, current: Bool = false) throws(PostgresError) -> InstanceRow? {
+    public static func instance(
+        publicID: Bytes,
+        current: Bool = false
+    ) throws(PostgresError) -> InstanceRow? {
         try Tables.instances.open(writing: false) { table throws(PostgresError) in
             try table.first(
-                "instances_public_id", current ? .latest : .statement, keys: [.text(publicID)], InstanceRow.decode)
+                "instances_public_id",
+                current ? .latest : .statement,
+                keys: [.text(publicID)],
+                InstanceRow.decode
+            )
         }
     }
 
-    public static func instance(_ id: InstanceID, current: Bool) throws(PostgresError) -> InstanceRow? {
+    public static func instance(
+        _ id: InstanceID,
+        current: Bool
+    ) throws(PostgresError) -> InstanceRow? {
         try Tables.instances.open(writing: false) { table throws(PostgresError) in
             try table.first(
-                "instances_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)], InstanceRow.decode)
+                "instances_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)],
+                InstanceRow.decode
+            )
         }
     }
 
     public static func ended(_ id: InstanceID, current: Bool) throws(PostgresError) -> EndedRow? {
         try Tables.ended.open(writing: false) { table throws(PostgresError) in
             try table.first(
-                "ended_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)], EndedRow.decode)
+                "ended_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)],
+                EndedRow.decode
+            )
         }
     }
 
     /// The whole journal, ordered by (branch, sequence).
-    public static func journal(_ id: InstanceID, current: Bool) throws(PostgresError) -> [JournalEntry] {
+    public static func journal(
+        _ id: InstanceID,
+        current: Bool
+    ) throws(PostgresError) -> [JournalEntry] {
         var entries: [JournalEntry] = []
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
-            try table.scan("journal_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+            try table.scan(
+                "journal_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)]
+            ) {
                 row throws(PostgresError) in
                 entries.append(try JournalCoding.entry(row))
                 return true
@@ -61,12 +86,17 @@ public enum Storage {
         in table: OpenTable
     ) throws(PostgresError) -> [JournalEntry] {
         let key = Column.int8(id.rawValue)
-        if request.firstUnknown.rawValue == 1, request.known.count == 1, let known = request.known.first {
+        if request.firstUnknown.rawValue == 1, request.known.count == 1,
+            let known = request.known.first
+        {
             // It never forked: one look at the last entry tells.
             var entries: [JournalEntry] = []
-            try table.scan("journal_pkey", .latest, keys: [key], backward: true) { row throws(PostgresError) in
+            try table.scan("journal_pkey", .latest, keys: [key], backward: true) {
+                row throws(PostgresError) in
                 let entry = try JournalCoding.entry(row)
-                guard entry.branch > known.branch || entry.sequence > known.sequence else { return false }
+                guard entry.branch > known.branch || entry.sequence > known.sequence else {
+                    return false
+                }
                 entries.append(entry)
                 return true
             }
@@ -79,27 +109,53 @@ public enum Storage {
         }
         for known in request.known {
             let branch: [Column] = [key, .int4(known.branch.rawValue)]
-            try table.scan("journal_pkey", .latest, keys: branch, from: .int4(known.sequence &+ 1), collect)
+            try table.scan(
+                "journal_pkey",
+                .latest,
+                keys: branch,
+                from: .int4(known.sequence &+ 1),
+                collect
+            )
         }
-        try table.scan("journal_pkey", .latest, keys: [key], from: .int4(request.firstUnknown.rawValue), collect)
+        try table.scan(
+            "journal_pkey",
+            .latest,
+            keys: [key],
+            from: .int4(request.firstUnknown.rawValue),
+            collect
+        )
         return entries.sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) }
     }
 
     /// The reason of the oldest cancel request.
-    public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes? {
+    public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes?
+    {
         try Tables.requests.open(writing: false) { table throws(PostgresError) in
-            try table.first("requests_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+            try table.first(
+                "requests_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)]
+            ) {
                 $0.bytes(5)
             }
         }
     }
 
-    public static func signals(_ id: InstanceID, current: Bool) throws(PostgresError) -> [PendingSignal] {
+    public static func signals(
+        _ id: InstanceID,
+        current: Bool
+    ) throws(PostgresError) -> [PendingSignal] {
         var signals: [PendingSignal] = []
         try Tables.signals.open(writing: false) { table throws(PostgresError) in
-            try table.scan("signals_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+            try table.scan(
+                "signals_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)]
+            ) {
                 row throws(PostgresError) in
-                signals.append(PendingSignal(number: row.number(1), name: row.bytes(2), data: row.bytes(3)))
+                signals.append(
+                    PendingSignal(number: row.number(1), name: row.bytes(2), data: row.bytes(3))
+                )
                 return true
             }
         }
@@ -109,8 +165,13 @@ public enum Storage {
     /// The instance's fixed part, its graph parsed.
     public static func record(_ row: InstanceRow) throws(PostgresError) -> InstanceRecord {
         InstanceRecord(
-            id: row.id, publicID: row.publicID, label: row.label, graph: try GraphStore.graph(row.graph),
-            variables: try VariableCoding.decode(row.variables), createdAt: row.createdAt)
+            id: row.id,
+            publicID: row.publicID,
+            label: row.label,
+            graph: try GraphStore.graph(row.graph),
+            variables: try VariableCoding.decode(row.variables),
+            createdAt: row.createdAt
+        )
     }
 }
 

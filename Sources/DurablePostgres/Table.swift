@@ -40,8 +40,13 @@ struct TableShape {
         let error = kinds.withUnsafeBufferPointer { kinds -> OpaquePointer? in
             guard let first = kinds.baseAddress else { return nil }
             return pgs_table_open(
-                TableShape.schema.cString, name.cString, writing, first,
-                Int32(truncatingIfNeeded: kinds.count), &handle)
+                TableShape.schema.cString,
+                name.cString,
+                writing,
+                first,
+                Int32(truncatingIfNeeded: kinds.count),
+                &handle
+            )
         }
         try check(error)
         guard let handle else { throw PostgresError(.internalError, "table was not opened") }
@@ -97,7 +102,15 @@ struct OpenTable {
             let keyCount = Int32(truncatingIfNeeded: keys.count)
             if from != nil {
                 return pgs_scan_begin_from(
-                    handle, index.cString, visibility.raw, values, keyCount, values[keys.count], false, &scan)
+                    handle,
+                    index.cString,
+                    visibility.raw,
+                    values,
+                    keyCount,
+                    values[keys.count],
+                    false,
+                    &scan
+                )
             }
             return pgs_scan_begin(handle, index.cString, visibility.raw, values, keyCount, &scan)
         }
@@ -110,7 +123,9 @@ struct OpenTable {
         repeat {
             try check(pgs_scan_next(scan, values, Int32(truncatingIfNeeded: columns), &found))
             guard found else { break }
-            found = try body(ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns)))
+            found = try body(
+                ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
+            )
         } while found
         try check(pgs_scan_end(scan))
     }

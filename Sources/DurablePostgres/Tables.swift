@@ -11,19 +11,30 @@ enum Tables {
     static let instances = TableShape(
         "instances",
         [
-            PGS_INT8, PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_OID, PGS_INT2, PGS_TEXT, PGS_TEXT,
+            PGS_INT8, PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_OID, PGS_INT2, PGS_TEXT,
+            PGS_TEXT,
             PGS_TEXT, PGS_TEXT, PGS_TEXT, PGS_TEXT,
-        ])
+        ]
+    )
     static let journal = TableShape(
         "journal",
-        [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT4, PGS_INT4, PGS_INT4, PGS_INT2, PGS_INT8, PGS_TEXT])
-    static let ended = TableShape("ended", [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT2, PGS_TEXT, PGS_TEXT])
+        [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT4, PGS_INT4, PGS_INT4, PGS_INT2, PGS_INT8, PGS_TEXT]
+    )
+    static let ended = TableShape(
+        "ended",
+        [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT2, PGS_TEXT, PGS_TEXT]
+    )
     static let active = TableShape("active", [PGS_OID, PGS_INT8, PGS_INT4])
     static let timers = TableShape("timers", [PGS_INT8, PGS_INT4, PGS_OID, PGS_TIMESTAMPTZ])
     static let signals = TableShape("signals", [PGS_INT8, PGS_INT8, PGS_TEXT, PGS_TEXT])
     static let requests = TableShape(
-        "requests", [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_INT2, PGS_TEXT])
-    static let variables = TableShape("variables", [PGS_OID, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT])
+        "requests",
+        [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_INT2, PGS_TEXT]
+    )
+    static let variables = TableShape(
+        "variables",
+        [PGS_OID, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT]
+    )
 
     /// The version of all of the above; a library runs nothing on a catalog of another version.
     static let version: Int32 = 1

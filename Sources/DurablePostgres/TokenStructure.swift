@@ -20,21 +20,32 @@ enum TokenStructure {
             step.neutral.withUnsafeBufferPointer { neutral -> OpaquePointer? in
                 places.withUnsafeBufferPointer { places -> OpaquePointer? in
                     neutralPlaces.withUnsafeBufferPointer { neutralPlaces -> OpaquePointer? in
-                        guard let neutralStart = neutral.baseAddress, let first = places.baseAddress,
+                        guard let neutralStart = neutral.baseAddress,
+                            let first = places.baseAddress,
                             let neutralFirst = neutralPlaces.baseAddress
                         else { return nil }
                         return pgs_same_structure(
-                            text, length, first, Int32(truncatingIfNeeded: places.count), neutralStart,
-                            neutral.count, neutralFirst, &same)
+                            text,
+                            length,
+                            first,
+                            Int32(truncatingIfNeeded: places.count),
+                            neutralStart,
+                            neutral.count,
+                            neutralFirst,
+                            &same
+                        )
                     }
                 }
             }
         }
         guard same else {
             throw PostgresError(
-                .invalidParameterValue, "substituting a result would change the statement",
+                .invalidParameterValue,
+                "substituting a result would change the statement",
                 detail: "A value does not stay within its place in the SQL text.",
-                hint: "Do not put references inside quoted text, or cast and concatenate the value instead.")
+                hint:
+                    "Do not put references inside quoted text, or cast and concatenate the value instead."
+            )
         }
     }
 }
@@ -42,6 +53,9 @@ enum TokenStructure {
 extension pgs_placed {
     fileprivate init(_ placed: Placed) {
         self.init(
-            start: placed.range.lowerBound, end: placed.range.upperBound, inside_literal: placed.insideLiteral)
+            start: placed.range.lowerBound,
+            end: placed.range.upperBound,
+            inside_literal: placed.insideLiteral
+        )
     }
 }

@@ -8,10 +8,14 @@ public import PostgresExtension
 /// the same name never wait for each other; the highest number counts.
 public enum Variables {
     /// The variables of `role` that have a value, in name order.
-    public static func all(of role: UInt32, current: Bool) throws(PostgresError) -> [(name: Bytes, value: Bytes)] {
+    public static func all(
+        of role: UInt32,
+        current: Bool
+    ) throws(PostgresError) -> [(name: Bytes, value: Bytes)] {
         var latest: [(name: Bytes, value: Bytes?)] = []
         try Tables.variables.open(writing: false) { table throws(PostgresError) in
-            try table.scan("variables_pkey", current ? .latest : .statement, keys: [.oid(role)]) { row in
+            try table.scan("variables_pkey", current ? .latest : .statement, keys: [.oid(role)]) {
+                row in
                 let name = row.bytes(2)
                 if latest.last?.name == name { latest.removeLast() }
                 latest.append((name, row.optionalText(4)))
@@ -42,13 +46,15 @@ public enum Variables {
         try Tables.variables.open(writing: true) { table throws(PostgresError) in
             // Older rows of the name are in nobody's way: those that another transaction is at stay for the next one.
             var remain = false
-            try table.scan("variables_pkey", .latest, keys: [.oid(role), .text(name)]) { row throws(PostgresError) in
+            try table.scan("variables_pkey", .latest, keys: [.oid(role), .text(name)]) {
+                row throws(PostgresError) in
                 if try !row.delete(wait: false) { remain = true }
                 return true
             }
             if value == nil && !remain { return }
             try table.insert([
-                .oid(role), .int8(pgs_unique_number()), .text(name), .text(roleName), .optionalText(value),
+                .oid(role), .int8(pgs_unique_number()), .text(name), .text(roleName),
+                .optionalText(value),
             ])
         }
     }

@@ -43,7 +43,10 @@ extension Executor {
     }
 
     /// Reads the news, adds what is known of a step, decides all that can be decided, and commits.
-    mutating func commit(_ machine: inout Machine, _ step: StepEnd?) throws(Port.Failure) -> CommitEnd {
+    mutating func commit(
+        _ machine: inout Machine,
+        _ step: StepEnd?
+    ) throws(Port.Failure) -> CommitEnd {
         let now = port.now()
         let settings = settings
         let request = NewsRequest(
@@ -54,7 +57,9 @@ extension Executor {
         var end = CommitEnd.superseded
         let result = try port.commit(machine.record.id, reading: request) { news in
             do throws(ReplayError) {
-                if let checkpoint = try machine.advance(news, step, now, settings, &end) { return .write(checkpoint) }
+                if let checkpoint = try machine.advance(news, step, now, settings, &end) {
+                    return .write(checkpoint)
+                }
             } catch {
                 end = .corrupt(error)
             }
@@ -88,13 +93,23 @@ extension Executor {
     }
 
     /// Ends an instance whose journal does not fit.
-    mutating func quarantine(_ instance: InstanceID, _ error: ReplayError) throws(Port.Failure) -> TurnEnd {
+    mutating func quarantine(
+        _ instance: InstanceID,
+        _ error: ReplayError
+    ) throws(Port.Failure) -> TurnEnd {
         let isExhausted = error.reason == .numbersExhausted
         let subject = isExhausted ? "instance" : "journal of instance"
         let verdict = isExhausted ? "cannot go on" : "is corrupt"
         let text = Bytes("\(subject) \(instance.rawValue) \(verdict): \(error.description)".utf8)
-        let failure = StepFailure(sqlstate: Bytes((isExhausted ? "54000" : "XX001").utf8), message: text)
-        let nothing = NewsRequest(known: [], firstUnknown: BranchID(rawValue: .max), wantsSignals: false)
+        let failure = StepFailure(
+            sqlstate: Bytes((isExhausted ? "54000" : "XX001").utf8),
+            message: text
+        )
+        let nothing = NewsRequest(
+            known: [],
+            firstUnknown: BranchID(rawValue: .max),
+            wantsSignals: false
+        )
         let result = try port.commit(instance, reading: nothing) { news in
             guard !news.hasEnded else { return .supersede }
             var checkpoint = Checkpoint()
@@ -147,7 +162,9 @@ extension Machine {
         )
         checkpoint.entries += decided.entries
         checkpoint.timersSet = decided.timersSet.map { TimerChange(branch: $0.branch, due: $0.due) }
-        checkpoint.timersCleared = decided.timersCleared.map { TimerChange(branch: $0.branch, due: $0.due) }
+        checkpoint.timersCleared = decided.timersCleared.map {
+            TimerChange(branch: $0.branch, due: $0.due)
+        }
         checkpoint.activated = decided.activated
         checkpoint.deactivated = decided.deactivated
         checkpoint.signalsConsumed = decided.signalsConsumed

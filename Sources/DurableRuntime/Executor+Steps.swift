@@ -11,11 +11,17 @@ extension Executor {
             return StepFailure(
                 sqlstate: Bytes("57P02".utf8),
                 message: Bytes("step was begun \(attempts) times and never came to an end".utf8),
-                hint: Bytes("The server or the step's process ended each time while the step was running.".utf8)
+                hint: Bytes(
+                    "The server or the step's process ended each time while the step was running."
+                        .utf8
+                )
             )
         }
         guard machine.record.graph.node(node)?.kind != .sql else { return nil }
-        return StepFailure(sqlstate: Bytes("0A000".utf8), message: Bytes("df.http() is disabled".utf8))
+        return StepFailure(
+            sqlstate: Bytes("0A000".utf8),
+            message: Bytes("df.http() is disabled".utf8)
+        )
     }
 
     /// Runs the SQL of a step; nil when it was interrupted and the tables must be looked at again.
@@ -27,7 +33,8 @@ extension Executor {
         let text: Substituted
         do throws(SubstitutionError) {
             let isStandard = port.standardConformingStrings
-            guard let found = try machine.stepText(branch, standardConformingStrings: isStandard) else { return nil }
+            guard let found = try machine.stepText(branch, standardConformingStrings: isStandard)
+            else { return nil }
             text = found
         } catch {
             return .failed(error.failure)
@@ -39,7 +46,9 @@ extension Executor {
             return nil
         case .failed(var failure):
             // An unknown name reaches the server as it is and is a syntax error there.
-            if failure.hint == nil && failure.sqlstate == Bytes("42601".utf8) { failure.hint = text.hint }
+            if failure.hint == nil && failure.sqlstate == Bytes("42601".utf8) {
+                failure.hint = text.hint
+            }
             return .failed(failure.fromServer)
         }
     }

@@ -45,7 +45,9 @@ public struct Executor<Port: ExecutorPort> {
             }
             guard var machine = taken.take() else { return .dropped }
             if branch == nil && machine.isFresh { branch = .root }
-            let needsSettling = mayBeBehind || restarts > 1 || !isStep(machine, branch) || machine.hasDecision(at: port.now())
+            let needsSettling =
+                mayBeBehind || restarts > 1 || !isStep(machine, branch)
+                || machine.hasDecision(at: port.now())
             let end = try carryOn(&machine, &branch, settleFirst: needsSettling, ready)
             switch end {
             case .end(let end):
@@ -84,7 +86,9 @@ public struct Executor<Port: ExecutorPort> {
     ) throws(Port.Failure) -> Progress {
         if settleFirst {
             let result = try commit(&machine, nil)
-            guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+            guard case .committed(let stored) = result else {
+                return try leave(result, machine.record.id)
+            }
             if stored.hasEnded { return .end(.ended) }
             branch = handOut(stored, of: machine, current: branch)
         }
@@ -118,7 +122,9 @@ public struct Executor<Port: ExecutorPort> {
             if port.isInProbation {
                 end.news = .attempted
                 let result = try commit(&machine, end)
-                guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+                guard case .committed(let stored) = result else {
+                    return try leave(result, machine.record.id)
+                }
                 if stored.hasEnded { return .end(.ended) }
                 end = StepEnd(current, machine)
                 branch = handOut(stored, of: machine, current: current)
@@ -131,23 +137,33 @@ public struct Executor<Port: ExecutorPort> {
         var result = try commit(&machine, end)
         if case .failed(let failure) = result {
             // The transaction is gone and with it what the machine thought; only a failure is left to be stored.
-            guard case .machine(let stored, _) = try load(machine.record.id) else { return .end(.dropped) }
+            guard case .machine(let stored, _) = try load(machine.record.id) else {
+                return .end(.dropped)
+            }
             machine = stored
             end.news = .failed(failure.fromServer)
             result = try commit(&machine, end)
         }
-        if case .outdated = result, isStep(machine, current), machine.nextSequence(of: current) != end.sequence {
+        if case .outdated = result, isStep(machine, current),
+            machine.nextSequence(of: current) != end.sequence
+        {
             // Somebody else has carried this branch on and does so still; two would only be in each other's way.
             return .end(.dropped)
         }
-        guard case .committed(let stored) = result else { return try leave(result, machine.record.id) }
+        guard case .committed(let stored) = result else {
+            return try leave(result, machine.record.id)
+        }
         if stored.hasEnded { return .end(.ended) }
         branch = handOut(stored, of: machine, current: current)
         return nil
     }
 
     /// Chooses what to go on with and hands the other branches that the commit woke to others.
-    private mutating func handOut(_ stored: Stored, of machine: Machine, current: BranchID?) -> BranchID? {
+    private mutating func handOut(
+        _ stored: Stored,
+        of machine: Machine,
+        current: BranchID?
+    ) -> BranchID? {
         var next = isStep(machine, current) ? current : nil
         var others: [Ready] = []
         for branch in stored.activated where branch != next {
@@ -162,7 +178,10 @@ public struct Executor<Port: ExecutorPort> {
         return next
     }
 
-    private mutating func leave(_ result: CommitEnd, _ instance: InstanceID) throws(Port.Failure) -> Progress {
+    private mutating func leave(
+        _ result: CommitEnd,
+        _ instance: InstanceID
+    ) throws(Port.Failure) -> Progress {
         switch result {
         case .gone: .end(.dropped)
         case .outdated: .again

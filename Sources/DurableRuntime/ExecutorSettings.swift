@@ -24,8 +24,10 @@ public enum TurnEnd: Hashable, Sendable {
     case ended
     /// The hint was old: the instance is gone, has ended, or somebody else carries it on.
     case dropped
-    /// There is more to do, and others wait. When it is not what the turn was given, `makeReady` has it already;
-    /// otherwise the caller puts it back.
+    /// There is more to do, and others wait.
+    ///
+    /// When it is not what the turn was given, `makeReady` has it already; otherwise the caller
+    /// puts it back.
     case yielded(Ready)
     /// The journal does not fit the graph; the instance has been ended as failed for this reason.
     case quarantined(Bytes)

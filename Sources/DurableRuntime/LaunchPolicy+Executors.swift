@@ -58,7 +58,9 @@ extension LaunchPolicy {
         var short = waitingSchedulers
         for need in needs {
             decision.muted.append(need.place)
-            guard census.byRole[need.place.role, default: 0] < limits.executorsPerRoleMax else { continue }
+            guard census.byRole[need.place.role, default: 0] < limits.executorsPerRoleMax else {
+                continue
+            }
             decision.look(at: view.workersHeld)
             starving += census.byPlace[need.place, default: 0] == 0 ? 1 : 0
             short = short.saturatingAdd(need.missing)
@@ -68,7 +70,8 @@ extension LaunchPolicy {
 
     private func needs(in view: View, _ decision: inout Decision) -> [Need] {
         var ready: [Place: Int] = [:]
-        for executor in view.executors where executor.state == .starting || executor.state == .idle {
+        for executor in view.executors where executor.state == .starting || executor.state == .idle
+        {
             ready[executor.place, default: 0] += 1
         }
         var vacated: Set<UInt32> = []

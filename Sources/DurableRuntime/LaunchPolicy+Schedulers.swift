@@ -52,7 +52,9 @@ extension LaunchPolicy {
     private func probe(_ view: View, _ running: Int, _ decision: inout Decision) -> Int {
         guard let next = view.unprobed.first else { return 0 }
         // A starting scheduler may be a probe; wait for its end, so that a server of many databases starts calmly.
-        if view.databases.contains(where: { $0.scheduler == .starting }) || !decision.schedulers.isEmpty {
+        if view.databases.contains(where: { $0.scheduler == .starting })
+            || !decision.schedulers.isEmpty
+        {
             return 0
         }
         if let until = view.databasesHeld[next], until > view.now {

@@ -195,7 +195,9 @@ public struct LaunchPolicy: Sendable {
         self.limits = limits
     }
 
-    /// What to do now. Takes time in proportion to queues plus executors started, times the executors there are.
+    /// What to do now.
+    ///
+    /// Takes time in proportion to queues plus executors started, times the executors there are.
     public func decide(_ view: View) -> Decision {
         var decision = Decision()
         // Schedulers come first: they recover work and fire timers, and there are few.

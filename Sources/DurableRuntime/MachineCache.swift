@@ -23,7 +23,9 @@ struct MachineCache {
     mutating func put(_ machine: consuming Machine, max: Int) {
         clock &+= 1
         places[machine.record.id] = Place(machine: machine, usedAt: clock)
-        while places.count > Swift.max(max, 0), let oldest = places.min(by: { $0.value.usedAt < $1.value.usedAt }) {
+        while places.count > Swift.max(max, 0),
+            let oldest = places.min(by: { $0.value.usedAt < $1.value.usedAt })
+        {
             places.removeValue(forKey: oldest.key)
         }
     }

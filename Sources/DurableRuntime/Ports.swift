@@ -3,8 +3,10 @@
 public import DurableCore
 public import DurableModel
 
-/// What a process of ours is told to look at: a branch that can go on, or (`branch == nil`) the instance as a
-/// whole because of a cancel request, a signal or a due timer. Only a hint: the tables decide.
+/// What a process of ours is told to look at: a branch that can go on, or (`branch == nil`) the
+/// instance as a whole because of a cancel request, a signal or a due timer.
+///
+/// Only a hint: the tables decide.
 public struct Ready: Hashable, Sendable {
     public var instance: InstanceID
     public var branch: BranchID?
@@ -38,7 +40,9 @@ public struct News: Sendable {
     public var entries: [JournalEntry]
     /// The reason of the oldest cancel request, if there is one.
     public var cancelReason: Bytes?
-    /// Signals that no wait has consumed, oldest first. Filled only when asked for.
+    /// Signals that no wait has consumed, oldest first.
+    ///
+    /// Filled only when asked for.
     public var signals: [PendingSignal]
 
     public init(
@@ -73,12 +77,16 @@ public struct Checkpoint: Sendable {
     /// Branches that became runnable and were not when the machine last looked: rows to add to `active`, after
     /// those of `deactivated` are gone.
     public var activated: [BranchID] = []
-    /// Branches that are runnable no more: rows to take from `active`. The root's may be missing already.
+    /// Branches that are runnable no more: rows to take from `active`.
+    ///
+    /// The root's may be missing already.
     public var deactivated: [BranchID] = []
     /// `PendingSignal.number` of the signals that a wait took.
     public var signalsConsumed: [Int64] = []
-    /// Set when the instance ends with this commit. The store then also clears whatever is left of the
-    /// instance in `active` and among the timers.
+    /// Set when the instance ends with this commit.
+    ///
+    /// The store then also clears whatever is left of the instance in `active` and among the
+    /// timers.
     public var outcome: Outcome?
 
     public init() {}
@@ -99,7 +107,11 @@ public struct NewsRequest: Sendable {
     public var firstUnknown: BranchID
     public var wantsSignals: Bool
 
-    public init(known: [(branch: BranchID, sequence: Int32)], firstUnknown: BranchID, wantsSignals: Bool) {
+    public init(
+        known: [(branch: BranchID, sequence: Int32)],
+        firstUnknown: BranchID,
+        wantsSignals: Bool
+    ) {
         self.known = known
         self.firstUnknown = firstUnknown
         self.wantsSignals = wantsSignals
@@ -118,7 +130,9 @@ public enum StepRun: Sendable {
 
 /// What the body given to `commit` decides.
 public enum Decision: Sendable {
-    /// Write this and commit. An empty checkpoint commits the open transaction without a row.
+    /// Write this and commit.
+    ///
+    /// An empty checkpoint commits the open transaction without a row.
     case write(Checkpoint)
     /// Somebody else decided otherwise: roll everything back, the step included.
     case supersede
@@ -132,7 +146,9 @@ public enum CommitResult: Hashable, Sendable {
     case failed(StepFailure)
 }
 
-/// The executor's hold on the outside world. One adapter stands on the server, one in memory for the simulator.
+/// The executor's hold on the outside world.
+///
+/// One adapter stands on the server, one in memory for the simulator.
 ///
 /// Errors thrown end the turn (the process leaves, or goes back to its queue): they are never a step's failure.
 public protocol ExecutorPort {
@@ -152,8 +168,10 @@ public protocol ExecutorPort {
         node: NodeIndex
     ) throws(Failure) -> StepRun
 
-    /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the news, lets `body`
-    /// decide, writes and commits. `body` is called at most once. With `.supersede`, and whenever the result is not
+    /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the
+    /// news, lets `body` decide, writes and commits.
+    ///
+    /// `body` is called at most once. With `.supersede`, and whenever the result is not
     /// `.committed`, nothing of the transaction remains, and no transaction is open.
     mutating func commit(
         _ instance: InstanceID,

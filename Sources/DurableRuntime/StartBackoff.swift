@@ -13,7 +13,11 @@ public struct StartBackoff<Key: Hashable & Sendable>: Sendable {
     private var entries: [Key: Entry] = [:]
 
     /// All in microseconds: the first delay, the longest, and after how much time without a failure it starts anew.
-    public init(delayMin: Int64 = 10_000, delayMax: Int64 = 10_000_000, forgetAfter: Int64 = 60_000_000) {
+    public init(
+        delayMin: Int64 = 10_000,
+        delayMax: Int64 = 10_000_000,
+        forgetAfter: Int64 = 60_000_000
+    ) {
         self.delayMin = delayMin
         self.delayMax = delayMax
         self.forgetAfter = forgetAfter
@@ -36,7 +40,9 @@ public struct StartBackoff<Key: Hashable & Sendable>: Sendable {
         entries[key] = nil
     }
 
-    /// Who is left alone at `now`, and until when. Forgets what is long over.
+    /// Who is left alone at `now`, and until when.
+    ///
+    /// Forgets what is long over.
     public mutating func held(at now: Int64) -> [Key: Int64] {
         var held: [Key: Int64] = [:]
         for (key, entry) in entries {

@@ -10,16 +10,36 @@ public struct Fact: Sendable {
     public var event: Event
     public var second: Int64?
 
-    public static func completed(_ node: Int32, _ result: String, branch: Int32 = 0, at second: Int64? = nil) -> Fact {
-        Fact(branch: branch, node: node, event: .stepCompleted(result: Bytes(result.utf8)), second: second)
+    public static func completed(
+        _ node: Int32,
+        _ result: String,
+        branch: Int32 = 0,
+        at second: Int64? = nil
+    ) -> Fact {
+        Fact(
+            branch: branch,
+            node: node,
+            event: .stepCompleted(result: Bytes(result.utf8)),
+            second: second
+        )
     }
 
-    public static func failed(_ node: Int32, _ message: String, branch: Int32 = 0, at second: Int64? = nil) -> Fact {
+    public static func failed(
+        _ node: Int32,
+        _ message: String,
+        branch: Int32 = 0,
+        at second: Int64? = nil
+    ) -> Fact {
         let failure = StepFailure(sqlstate: Bytes("22012".utf8), message: Bytes(message.utf8))
         return Fact(branch: branch, node: node, event: .stepFailed(failure), second: second)
     }
 
-    public static func fact(_ node: Int32, _ event: Event, branch: Int32 = 0, at second: Int64? = nil) -> Fact {
+    public static func fact(
+        _ node: Int32,
+        _ event: Event,
+        branch: Int32 = 0,
+        at second: Int64? = nil
+    ) -> Fact {
         Fact(branch: branch, node: node, event: event, second: second)
     }
 }
@@ -43,5 +63,7 @@ public func history(_ facts: Fact...) -> [JournalEntry] {
 
 extension [JournalEntry] {
     /// The entries as the journal's key orders them.
-    public var byKey: [JournalEntry] { sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) } }
+    public var byKey: [JournalEntry] {
+        sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) }
+    }
 }

@@ -9,7 +9,9 @@ public struct SimulatedCrash: Error, Hashable, Sendable {
     public var isServer: Bool
 }
 
-/// The executor's port onto a simulated world. All executors of a world share it.
+/// The executor's port onto a simulated world.
+///
+/// All executors of a world share it.
 public struct MemoryPort: ExecutorPort {
     public typealias Failure = SimulatedCrash
 
@@ -53,7 +55,9 @@ public struct MemoryPort: ExecutorPort {
         of instance: InstanceID,
         node: NodeIndex
     ) throws(SimulatedCrash) -> StepRun {
-        if open != nil { world.broken = world.broken ?? "a step begins while another's transaction is open" }
+        if open != nil {
+            world.broken = world.broken ?? "a step begins while another's transaction is open"
+        }
         try world.boundary(born)
         if world.random.chance(world.faults.interrupts) { return .interrupted }
         // How often the node ran before is what the statement sees, also when others commit meanwhile.

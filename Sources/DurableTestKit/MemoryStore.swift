@@ -14,7 +14,9 @@ public struct MemoryStore: Sendable {
             self.branch = branch
         }
 
-        public static func < (a: Place, b: Place) -> Bool { (a.instance, a.branch) < (b.instance, b.branch) }
+        public static func < (a: Place, b: Place) -> Bool {
+            (a.instance, a.branch) < (b.instance, b.branch)
+        }
     }
 
     public struct Instance: Sendable {
@@ -45,7 +47,9 @@ public struct MemoryStore: Sendable {
     }
 
     public mutating func cancel(_ instance: InstanceID, reason: Bytes) {
-        guard instances[instance]?.outcome == nil, instances[instance]?.cancelReason == nil else { return }
+        guard instances[instance]?.outcome == nil, instances[instance]?.cancelReason == nil else {
+            return
+        }
         instances[instance]?.cancelReason = reason
     }
 
@@ -56,7 +60,9 @@ public struct MemoryStore: Sendable {
 
     /// What `request` asks for.
     func news(_ instance: InstanceID, _ request: NewsRequest) -> News {
-        guard let found = instances[instance], found.outcome == nil else { return News(hasEnded: true) }
+        guard let found = instances[instance], found.outcome == nil else {
+            return News(hasEnded: true)
+        }
         var entries: [JournalEntry] = []
         for (branch, sequence) in request.known {
             entries += (found.journal[branch] ?? []).dropFirst(Int(sequence))
@@ -65,12 +71,19 @@ public struct MemoryStore: Sendable {
             entries += found.journal[branch] ?? []
         }
         let signals = request.wantsSignals ? found.signals : []
-        return News(hasEnded: false, entries: entries, cancelReason: found.cancelReason, signals: signals)
+        return News(
+            hasEnded: false,
+            entries: entries,
+            cancelReason: found.cancelReason,
+            signals: signals
+        )
     }
 
     /// Writes a checkpoint; nil when it is stored, else what it violates.
     mutating func write(_ checkpoint: Checkpoint, of instance: InstanceID) -> Violation? {
-        guard var found = instances[instance], found.outcome == nil else { return .broken("a write after the end") }
+        guard var found = instances[instance], found.outcome == nil else {
+            return .broken("a write after the end")
+        }
         for entry in checkpoint.entries {
             let count = found.journal[entry.branch]?.count ?? 0
             if Int(entry.sequence) <= count { return .duplicateKey }
@@ -85,7 +98,9 @@ public struct MemoryStore: Sendable {
         }
         for timer in checkpoint.timersCleared {
             let place = Place(instance: instance, branch: timer.branch)
-            guard timers[place] == timer.due else { return .broken("a timer is cleared that is not set") }
+            guard timers[place] == timer.due else {
+                return .broken("a timer is cleared that is not set")
+            }
             timers[place] = nil
         }
         for timer in checkpoint.timersSet {
@@ -93,7 +108,9 @@ public struct MemoryStore: Sendable {
             guard timers[place] == nil else { return .broken("a branch gets a second timer") }
             timers[place] = timer.due
         }
-        for branch in checkpoint.deactivated { active.remove(Place(instance: instance, branch: branch)) }
+        for branch in checkpoint.deactivated {
+            active.remove(Place(instance: instance, branch: branch))
+        }
         for branch in checkpoint.activated {
             guard active.insert(Place(instance: instance, branch: branch)).inserted else {
                 return .broken("a branch is activated twice")
@@ -101,10 +118,14 @@ public struct MemoryStore: Sendable {
         }
         if let outcome = checkpoint.outcome {
             found.outcome = outcome
-            let left = timers.keys.contains { $0.instance == instance } || active.contains { $0.instance == instance }
+            let left =
+                timers.keys.contains { $0.instance == instance }
+                || active.contains { $0.instance == instance }
             // The store sweeps after an end; but a machine that ends by itself leaves nothing to sweep.
             let isQuarantined = checkpoint.entries.isEmpty && checkpoint.deactivated.isEmpty
-            if left && !isQuarantined { return .broken("an ended instance leaves timers or active branches") }
+            if left && !isQuarantined {
+                return .broken("an ended instance leaves timers or active branches")
+            }
             timers = timers.filter { $0.key.instance != instance }
             active = active.filter { $0.instance != instance }
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: PostgreSQL
 
-/// Random graphs of every node type but HTTP. All of them end, if somebody sends the signals they wait for.
+/// Random graphs of every node type but HTTP.
+///
+/// All of them end, if somebody sends the signals they wait for.
 struct RandomGraph {
     var random: SplitMix64
     private var budget: Int
@@ -21,16 +23,27 @@ struct RandomGraph {
         guard budget > 0, depth < 7 else { return leaf(inLoop: inLoop) }
         switch random.below(100) {
         case 0..<30:
-            return maybeNamed(.then(tree(depth: depth + 1, inLoop: inLoop), tree(depth: depth + 1, inLoop: inLoop)))
+            return maybeNamed(
+                .then(
+                    tree(depth: depth + 1, inLoop: inLoop),
+                    tree(depth: depth + 1, inLoop: inLoop)
+                )
+            )
         case 30..<40:
-            let (left, right) = (tree(depth: depth + 1, inLoop: inLoop), tree(depth: depth + 1, inLoop: inLoop))
+            let (left, right) = (
+                tree(depth: depth + 1, inLoop: inLoop), tree(depth: depth + 1, inLoop: inLoop)
+            )
             return maybeNamed(.if(condition(depth: depth + 1, inLoop: inLoop), left, else: right))
         case 40..<44:
-            let (left, right) = (tree(depth: depth + 1, inLoop: inLoop), tree(depth: depth + 1, inLoop: inLoop))
+            let (left, right) = (
+                tree(depth: depth + 1, inLoop: inLoop), tree(depth: depth + 1, inLoop: inLoop)
+            )
             return maybeNamed(.ifRows(random.pick(["a", "b", "p", "q"]), left, else: right))
         case 44..<54:
             let count = 2 + random.below(3)
-            return maybeNamed(.join((0..<count).map { _ in tree(depth: depth + 1, inLoop: inLoop) }))
+            return maybeNamed(
+                .join((0..<count).map { _ in tree(depth: depth + 1, inLoop: inLoop) })
+            )
         case 54..<62:
             let left = tree(depth: depth + 1, inLoop: inLoop)
             let endless = Tree.loop(.then(.sleep("20"), step()), while: nil)
@@ -53,7 +66,8 @@ struct RandomGraph {
     }
 
     private mutating func condition(depth: Int, inLoop: Bool) -> Tree {
-        random.chance(15) && budget > 0 ? .then(tree(depth: depth + 1, inLoop: inLoop), every()) : every()
+        random.chance(15) && budget > 0
+            ? .then(tree(depth: depth + 1, inLoop: inLoop), every()) : every()
     }
 
     private mutating func every() -> Tree {

@@ -2,8 +2,10 @@
 
 import DurableModel
 
-/// The semantics of compat.md §3 once more, as plainly as it can be said: a recursive walk without frames, branches
-/// or replay. It shares no code with the machine.
+/// The semantics of compat.md §3 once more, as plainly as it can be said: a recursive walk without
+/// frames, branches or replay.
+///
+/// It shares no code with the machine.
 ///
 /// What only chance decides (which arm won, which signal came) it looks up in the journal, and nothing else: which
 /// steps run, what they see and what comes out of it is computed here.
@@ -36,12 +38,17 @@ struct ReferenceInterpreter {
         self.journal = journal
         var variables: [String: String] = [:]
         for (name, value) in record.variables {
-            variables[String(decoding: name, as: UTF8.self)] = String(decoding: value, as: UTF8.self)
+            variables[String(decoding: name, as: UTF8.self)] = String(
+                decoding: value,
+                as: UTF8.self
+            )
         }
         self.variables = variables
     }
 
-    /// Walks the whole graph. `mayBeCut` says that the instance was cancelled.
+    /// Walks the whole graph.
+    ///
+    /// `mayBeCut` says that the instance was cancelled.
     mutating func run(mayBeCut: Bool) -> Result {
         var scope = Scope()
         let result = walk(0, .root, &scope, isBranchRoot: true, mayBeCut: mayBeCut)
@@ -77,8 +84,12 @@ struct ReferenceInterpreter {
             result = walkStep(index, node, branch, scope, mayBeCut)
         case .sleep:
             let digits = text(node.query)
-            guard let seconds = UInt64(digits) else { return .failed("Invalid sleep duration: \(digits)") }
-            result = fires(index, branch, mayBeCut) ?? .value("{\"slept\": true, \"seconds\": \(seconds)}")
+            guard let seconds = UInt64(digits) else {
+                return .failed("Invalid sleep duration: \(digits)")
+            }
+            result =
+                fires(index, branch, mayBeCut)
+                ?? .value("{\"slept\": true, \"seconds\": \(seconds)}")
         case .waitSchedule:
             result = fires(index, branch, mayBeCut) ?? .value("{\"scheduled\": true}")
         case .signal:
@@ -102,7 +113,12 @@ struct ReferenceInterpreter {
 
     // MARK: Constructs
 
-    private mutating func walkIf(_ node: Node, _ branch: BranchID, _ scope: inout Scope, _ mayBeCut: Bool) -> Result {
+    private mutating func walkIf(
+        _ node: Node,
+        _ branch: BranchID,
+        _ scope: inout Scope,
+        _ mayBeCut: Bool
+    ) -> Result {
         var holds = false
         if let condition = node.condition {
             let tested = walk(condition.rawValue, branch, &scope, mayBeCut: mayBeCut)
@@ -110,9 +126,13 @@ struct ReferenceInterpreter {
             holds = isTrue(value)
         } else {
             let name = text(node.query).components(between: "\"result_name\":\"", and: "\"")
-            guard let value = scope.names[name] else { return .failed("df.if_rows: result '\(name)' not found") }
+            guard let value = scope.names[name] else {
+                return .failed("df.if_rows: result '\(name)' not found")
+            }
             guard value.hasPrefix("{\"rows\":[") else {
-                return .failed("df.if_rows: result '\(name)' is not a SQL result (missing row_count)")
+                return .failed(
+                    "df.if_rows: result '\(name)' is not a SQL result (missing row_count)"
+                )
             }
             holds = !value.hasPrefix("{\"rows\":[]")
         }
@@ -142,7 +162,8 @@ struct ReferenceInterpreter {
             switch outcome {
             case .cut: return .cut
             case .broke(let value): return .value(value)
-            case .failed(let why): return .failed(isBranchRoot ? why : "Loop sub-orchestration failed: " + why)
+            case .failed(let why):
+                return .failed(isBranchRoot ? why : "Loop sub-orchestration failed: " + why)
             case .value: if !goesOn { return outcome }
             }
             if let ended = fires(index, branch, mayBeCut) { return ended }
@@ -156,7 +177,9 @@ struct ReferenceInterpreter {
         _ scope: inout Scope,
         _ mayBeCut: Bool
     ) -> Result {
-        guard case .forked(let first, _)? = next(branch, index, mayBeCut)?.event else { return .cut }
+        guard case .forked(let first, _)? = next(branch, index, mayBeCut)?.event else {
+            return .cut
+        }
         let arms = ([node.left, node.right] + node.extras).map(child)
         var ends: [(result: Result, scope: Scope)] = []
         for (i, arm) in arms.enumerated() {
@@ -168,7 +191,9 @@ struct ReferenceInterpreter {
         if ends.contains(where: { $0.result == .cut }) { return .cut }
         var values: [String] = []
         for (i, end) in ends.enumerated() {
-            if case .failed(let why) = end.result { return .failed("JOIN branch \(i + 1) failed: " + why) }
+            if case .failed(let why) = end.result {
+                return .failed("JOIN branch \(i + 1) failed: " + why)
+            }
             merge(end.scope, into: &scope)
             if case .broke = end.result { return end.result }
             if case .value(let value) = end.result { values.append(value) }
@@ -183,7 +208,9 @@ struct ReferenceInterpreter {
         _ scope: inout Scope,
         _ mayBeCut: Bool
     ) -> Result {
-        guard case .forked(let first, _)? = next(branch, index, mayBeCut)?.event else { return .cut }
+        guard case .forked(let first, _)? = next(branch, index, mayBeCut)?.event else {
+            return .cut
+        }
         let arms = [child(node.left), child(node.right)]
         var winner: Int?
         if case .raceDecided(let arm)? = next(branch, index, mayBeCut)?.event { winner = Int(arm) }
@@ -198,7 +225,9 @@ struct ReferenceInterpreter {
             merge(own, into: &scope)
         }
         if case .failed(let why) = result {
-            return .failed((winner == 0 ? "RACE left branch failed: " : "RACE right branch failed: ") + why)
+            return .failed(
+                (winner == 0 ? "RACE left branch failed: " : "RACE right branch failed: ") + why
+            )
         }
         return result
     }
@@ -226,7 +255,9 @@ struct ReferenceInterpreter {
             if word.hasPrefix("$"), let value = scope.names[String(word.dropFirst())] {
                 return value.components(between: "\"v\":", and: "}")
             }
-            if word.hasPrefix("{"), let value = variables[String(word.dropFirst().dropLast())] { return value }
+            if word.hasPrefix("{"), let value = variables[String(word.dropFirst().dropLast())] {
+                return value
+            }
             return String(word)
         }
         let statement = words.joined(separator: " ")
@@ -241,13 +272,20 @@ struct ReferenceInterpreter {
         }
     }
 
-    private mutating func walkSignal(_ index: Int32, _ node: Node, _ branch: BranchID, _ mayBeCut: Bool) -> Result {
+    private mutating func walkSignal(
+        _ index: Int32,
+        _ node: Node,
+        _ branch: BranchID,
+        _ mayBeCut: Bool
+    ) -> Result {
         let name = text(node.query).components(between: "\"signal_name\":\"", and: "\"")
         var entry = next(branch, index, mayBeCut)
         if case .timerSet? = entry?.event { entry = next(branch, index, mayBeCut) }
         switch entry?.event {
         case .signalReceived(let data):
-            return .value("{\"signal_name\":\"\(name)\",\"timed_out\":false,\"data\":\(text(data))}")
+            return .value(
+                "{\"signal_name\":\"\(name)\",\"timed_out\":false,\"data\":\(text(data))}"
+            )
         case .timerFired:
             return .value("{\"signal_name\":\"\(name)\",\"timed_out\":true,\"data\":null}")
         default:
@@ -272,14 +310,19 @@ struct ReferenceInterpreter {
 
     // MARK: Small things
 
-    private mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry? {
+    private mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry?
+    {
         let place = cursor[branch, default: 0]
         guard let entries = journal[branch], place < entries.count else {
-            if !mayBeCut { mismatch = mismatch ?? "branch \(branch.rawValue) has no entry for node \(node)" }
+            if !mayBeCut {
+                mismatch = mismatch ?? "branch \(branch.rawValue) has no entry for node \(node)"
+            }
             return nil
         }
         if entries[place].node.rawValue != node {
-            mismatch = mismatch ?? "branch \(branch.rawValue) is at node \(entries[place].node.rawValue), not \(node)"
+            mismatch =
+                mismatch
+                ?? "branch \(branch.rawValue) is at node \(entries[place].node.rawValue), not \(node)"
             return nil
         }
         cursor[branch] = place + 1
@@ -305,7 +348,9 @@ extension String {
     fileprivate func components(between start: String, and end: Character) -> String {
         var rest = self[...]
         while !rest.isEmpty {
-            if rest.hasPrefix(start) { return String(rest.dropFirst(start.count).prefix { $0 != end }) }
+            if rest.hasPrefix(start) {
+                return String(rest.dropFirst(start.count).prefix { $0 != end })
+            }
             rest = rest.dropFirst()
         }
         return ""

@@ -12,7 +12,9 @@ public struct Simulation {
 
     public init(seed: UInt64) { self.seed = seed }
 
-    /// Runs it; the first thing that is wrong, or nil. The same seed gives the same run.
+    /// Runs it; the first thing that is wrong, or nil.
+    ///
+    /// The same seed gives the same run.
     public func run() -> String? {
         var random = SplitMix64(seed: seed)
         let world = makeWorld(&random)
@@ -26,7 +28,9 @@ public struct Simulation {
             world.start(.test(Graph(tree), id: id, label: "label", variables: ["x": "42"]))
         }
         let ids = (1...count).map { InstanceID(rawValue: Int64($0)) }
-        if random.chance(30) { world.signal(random.pick(ids), name: "go", data: #"{"early":true}"#) }
+        if random.chance(30) {
+            world.signal(random.pick(ids), name: "go", data: #"{"early":true}"#)
+        }
         if random.chance(10) { world.cancel(random.pick(ids), reason: "at once") }
         // Nobody may be forgotten: whatever waits for a signal gets one, until all have ended.
         for round in 0..<1_000 where world.broken == nil {
@@ -56,7 +60,12 @@ public struct Simulation {
         settings.loopIntervalMin = random.pick([0, 1_000_000])
         settings.machinesMax = random.pick([0, 1, 256])
         settings.stepAttemptsMax = .max
-        let world = World(seed: random.next(), executors: 1 + random.below(4), faults: faults, settings: settings)
+        let world = World(
+            seed: random.next(),
+            executors: 1 + random.below(4),
+            faults: faults,
+            settings: settings
+        )
         world.isInProbation = random.chance(20)
         return world
     }
@@ -65,15 +74,22 @@ public struct Simulation {
 /// What must be true of a world at rest.
 enum Checker {
     static func check(_ store: MemoryStore) -> String? {
-        if let place = store.active.first { return "instance \(place.instance.rawValue) is still active" }
-        if let timer = store.timers.first { return "instance \(timer.key.instance.rawValue) still has a timer" }
+        if let place = store.active.first {
+            return "instance \(place.instance.rawValue) is still active"
+        }
+        if let timer = store.timers.first {
+            return "instance \(timer.key.instance.rawValue) still has a timer"
+        }
         for (id, instance) in store.instances.sorted(by: { $0.key < $1.key }) {
-            if let wrong = check(instance, store.effects[id] ?? [:]) { return "instance \(id.rawValue): \(wrong)" }
+            if let wrong = check(instance, store.effects[id] ?? [:]) {
+                return "instance \(id.rawValue): \(wrong)"
+            }
         }
         return nil
     }
 
-    private static func check(_ instance: MemoryStore.Instance, _ effects: [Bytes: Int]) -> String? {
+    private static func check(_ instance: MemoryStore.Instance, _ effects: [Bytes: Int]) -> String?
+    {
         guard let outcome = instance.outcome else { return "never ended" }
         var reference = ReferenceInterpreter(record: instance.record, journal: instance.journal)
         let isCancelled = if case .cancelled = outcome { true } else { false }
@@ -89,8 +105,10 @@ enum Checker {
         case .cancelled: found = .cut
         }
         if case .broke = expected {
-            let text = "df.break() was called outside of a loop. df.break() may only be used inside df.loop()."
-            return found == .failed(text) ? nil : "ended as \(found) after a break outside of a loop"
+            let text =
+                "df.break() was called outside of a loop. df.break() may only be used inside df.loop()."
+            return found == .failed(text)
+                ? nil : "ended as \(found) after a break outside of a loop"
         }
         return found == expected ? nil : "ended as \(found), expected \(expected)"
     }

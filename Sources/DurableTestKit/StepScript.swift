@@ -2,8 +2,10 @@
 
 import DurableModel
 
-/// What the statements of simulated steps do. The text itself says it, so that the simulated server and the
-/// reference interpreter agree without sharing anything else:
+/// What the statements of simulated steps do.
+///
+/// The text itself says it, so that the simulated server and the reference interpreter agree
+/// without sharing anything else:
 ///
 ///     value …      returns a number that depends on the whole text, references replaced
 ///     every K …    returns true except each K-th time

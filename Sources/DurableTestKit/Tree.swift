@@ -22,7 +22,9 @@ public indirect enum Tree: Sendable {
     case raw(Node)
 
     /// A sequence of steps, nested to the left as `~>` nests it.
-    public static func chain(_ first: Tree, _ rest: Tree...) -> Tree { rest.reduce(first) { .then($0, $1) } }
+    public static func chain(_ first: Tree, _ rest: Tree...) -> Tree {
+        rest.reduce(first) { .then($0, $1) }
+    }
 }
 
 extension Graph {
@@ -50,12 +52,16 @@ extension Graph {
             node.condition = append(condition, name: nil)
         case .ifRows(let result, let left, let right):
             node.kind = .if
-            node.query = Bytes(#"{"condition_type":"result_has_rows","result_name":"\#(result)"}"#.utf8)
+            node.query = Bytes(
+                #"{"condition_type":"result_has_rows","result_name":"\#(result)"}"#.utf8
+            )
             (node.left, node.right) = (append(left, name: nil), append(right, name: nil))
         case .join(let arms):
             node.kind = .join
             let arms = arms.map { append($0, name: nil) }
-            (node.left, node.right, node.extras) = (arms.first, arms.dropFirst().first, Array(arms.dropFirst(2)))
+            (node.left, node.right, node.extras) = (
+                arms.first, arms.dropFirst().first, Array(arms.dropFirst(2))
+            )
         case .race(let left, let right):
             node.kind = .race
             (node.left, node.right) = (append(left, name: nil), append(right, name: nil))

@@ -25,8 +25,10 @@ public struct Faults: Sendable {
     public var areNone: Bool { crashes == 0 && lostHints == 0 }
 }
 
-/// A server in memory: tables, a virtual clock, a ready queue, executors, a scheduler, and everything that can go
-/// wrong between them. One thread; a run depends on its seed alone.
+/// A server in memory: tables, a virtual clock, a ready queue, executors, a scheduler, and
+/// everything that can go wrong between them.
+///
+/// One thread; a run depends on its seed alone.
 public final class World {
     public internal(set) var store = MemoryStore()
     public internal(set) var now = Timestamp(rawValue: 0)
@@ -41,6 +43,7 @@ public final class World {
     private var executors: [Executor<MemoryPort>] = []
     private var queue: [Ready] = []
     private var depth = 0
+    private var expectsQuarantine = false
     private var turns = 0
     /// A hint may be missing: the scheduler has reason to look through `active`.
     private var mayMissHints = false
@@ -48,7 +51,12 @@ public final class World {
     /// Told what happens, when somebody wants to read along.
     public var log: ((String) -> Void)?
 
-    public init(seed: UInt64, executors count: Int = 2, faults: Faults = Faults(), settings: ExecutorSettings) {
+    public init(
+        seed: UInt64,
+        executors count: Int = 2,
+        faults: Faults = Faults(),
+        settings: ExecutorSettings
+    ) {
         random = SplitMix64(seed: seed)
         self.faults = faults
         self.settings = settings
@@ -77,6 +85,12 @@ public final class World {
         push([Ready(instance: instance, branch: nil)])
     }
 
+    /// Puts an entry into the tables of its instance 1 that no executor wrote.
+    public func corrupt(_ entry: JournalEntry) {
+        store.instances[InstanceID(rawValue: 1)]?.journal[entry.branch, default: []].append(entry)
+        expectsQuarantine = true
+    }
+
     // MARK: Running
 
     /// Works until nothing is left that anybody could do now, but for `turnsMax` turns at most: an instance may
@@ -88,7 +102,9 @@ public final class World {
                 let i = random.below(queue.count)
                 takeTurn(queue.remove(at: i))
             } else if !wakeTimers(), !sweep() {
-                if !store.active.isEmpty { broken = "active branches are left, and nobody was told" }
+                if !store.active.isEmpty {
+                    broken = "active branches are left, and nobody was told"
+                }
                 return
             }
         }
@@ -115,7 +131,9 @@ public final class World {
         let waiting = store.instances.values.filter { instance in
             instance.outcome == nil && (instance.cancelReason != nil || !instance.signals.isEmpty)
         }
-        queue += waiting.map { Ready(instance: $0.record.id, branch: nil) }.sorted { $0.instance < $1.instance }
+        queue += waiting.map { Ready(instance: $0.record.id, branch: nil) }.sorted {
+            $0.instance < $1.instance
+        }
         return !queue.isEmpty
     }
 
@@ -132,7 +150,7 @@ public final class World {
             let end = try executor.runTurn(ready)
             log?("\(depth): \(end)")
             if case .yielded(let rest) = end, rest == ready { push([ready]) }
-            if case .quarantined(let reason) = end {
+            if case .quarantined(let reason) = end, !expectsQuarantine {
                 broken = broken ?? "quarantined: \(String(decoding: reason, as: UTF8.self))"
             }
             // A server that crashed meanwhile took this process along.
@@ -180,7 +198,8 @@ public final class World {
 
     /// Gives other executors a turn, with any hint, the present one's included.
     func letOthersWork() {
-        guard depth < 3, !executors.isEmpty, broken == nil, random.chance(faults.interleavings) else { return }
+        guard depth < 3, !executors.isEmpty, broken == nil, random.chance(faults.interleavings)
+        else { return }
         depth += 1
         defer { depth -= 1 }
         let places = store.active.sorted()
@@ -189,13 +208,15 @@ public final class World {
         } else if !places.isEmpty {
             // The same work as somebody else's: nothing but the journal's key may keep them apart.
             let place = random.pick(places)
-            takeTurn(Ready(instance: place.instance, branch: random.chance(80) ? place.branch : nil))
+            takeTurn(
+                Ready(instance: place.instance, branch: random.chance(80) ? place.branch : nil)
+            )
         }
     }
 
     /// After each commit the tables must say what a machine built from the journal says, and leave nothing undecided.
     func committed(_ id: InstanceID, _ checkpoint: Checkpoint) {
-        guard broken == nil, let instance = store.instances[id] else { return }
+        guard broken == nil, !expectsQuarantine, let instance = store.instances[id] else { return }
         log?("\(depth): commit of \(id.rawValue) at \(now.rawValue): \(checkpoint)")
         // Replaying everything after each commit of a long life is too slow; every tenth time has to do.
         guard instance.entries.count < 100 || random.chance(10) else { return }
@@ -210,7 +231,9 @@ public final class World {
         if instance.outcome != nil { return }
         if machine.outcome != nil { broken = "the journal is over and the instance is not" }
         let active = Set(store.active.filter { $0.instance == id }.map(\.branch))
-        if active != machine.runnableBranches { broken = "active is \(active), runnable \(machine.runnableBranches)" }
+        if active != machine.runnableBranches {
+            broken = "active is \(active), runnable \(machine.runnableBranches)"
+        }
         for branch in machine.liveBranches {
             let due: Timestamp?
             switch machine.pending(branch) {
@@ -218,8 +241,12 @@ public final class World {
             case .signal(_, _, let time, _): due = time
             default: due = nil
             }
-            if store.timers[MemoryStore.Place(instance: id, branch: branch)] != due { broken = "timers differ" }
+            if store.timers[MemoryStore.Place(instance: id, branch: branch)] != due {
+                broken = "timers differ"
+            }
         }
-        if machine.hasDecision(at: now), checkpoint.entries.count < Machine.decisionsMax { broken = "not settled" }
+        if machine.hasDecision(at: now), checkpoint.entries.count < Machine.decisionsMax {
+            broken = "not settled"
+        }
     }
 }

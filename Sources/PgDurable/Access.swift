@@ -16,7 +16,9 @@ enum Access {
     static func check() throws(PostgresError) {
         var may = false
         try PostgresExtension.check(pgs_may_use_schema("df", &may))
-        guard may else { throw PostgresError(.insufficientPrivilege, "permission denied for schema df") }
+        guard may else {
+            throw PostgresError(.insufficientPrivilege, "permission denied for schema df")
+        }
     }
 
     /// The same for a function that writes, which must not run in a read-only transaction and the like.
@@ -38,8 +40,13 @@ enum Access {
     }
 
     /// The instance when the caller may see it; unknown and foreign ones look the same.
-    static func visible(_ publicID: Bytes, current: Bool = false) throws(PostgresError) -> InstanceRow? {
-        guard let row = try Storage.instance(publicID: publicID, current: current) else { return nil }
+    static func visible(
+        _ publicID: Bytes,
+        current: Bool = false
+    ) throws(PostgresError) -> InstanceRow? {
+        guard let row = try Storage.instance(publicID: publicID, current: current) else {
+            return nil
+        }
         if row.role == pgs_user_current() { return row }
         return try seesAll() ? row : nil
     }

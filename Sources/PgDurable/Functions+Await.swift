@@ -31,9 +31,13 @@ func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         guard let seconds = try call.optionalInt32(1) else { throw nullArgument("timeout_seconds") }
         guard !call.isAtomic else {
             throw PostgresError(
-                .invalidTransactionTermination, "df.wait() cannot be called inside a transaction block",
-                detail: "It ends its transaction between two looks at the instance, so that it holds no snapshot.",
-                hint: "Call it on its own, or use df.await_instance(), which may keep other sessions waiting.")
+                .invalidTransactionTermination,
+                "df.wait() cannot be called inside a transaction block",
+                detail:
+                    "It ends its transaction between two looks at the instance, so that it holds no snapshot.",
+                hint:
+                    "Call it on its own, or use df.await_instance(), which may keep other sessions waiting."
+            )
         }
         try Access.check()
         let wait = try Wait("df.wait()", try call.text(0), seconds: seconds)
@@ -63,9 +67,12 @@ private struct Wait {
             throw PostgresError(
                 .objectNotInPrerequisiteState,
                 "\(function) cannot be called inside a workflow - it would hold the executor that it waits for",
-                hint: "Use a sequence: steps run one after the other anyway.")
+                hint: "Use a sequence: steps run one after the other anyway."
+            )
         }
-        guard seconds > 0 else { throw PostgresError(.invalidParameterValue, "Timeout must be positive") }
+        guard seconds > 0 else {
+            throw PostgresError(.invalidParameterValue, "Timeout must be positive")
+        }
         guard let row = try Access.visible(id, current: true) else {
             throw PostgresError(.undefinedObject, "Instance not found: \(shown(id))")
         }
@@ -74,7 +81,8 @@ private struct Wait {
                 .objectNotInPrerequisiteState,
                 "cannot wait for instance \(shown(id)), which this transaction has started",
                 detail: "It runs when the transaction has committed.",
-                hint: "Commit first, and wait in a transaction of its own.")
+                hint: "Commit first, and wait in a transaction of its own."
+            )
         }
         self.row = row
         self.seconds = seconds
@@ -97,7 +105,8 @@ private struct Wait {
                 throw PostgresError(
                     .dataException,
                     "Timeout after \(seconds)s waiting for instance \(shown(row.publicID)) (status: \(status.rawValue)). "
-                        + "Check if background worker is running.")
+                        + "Check if background worker is running."
+                )
             }
             try Deadlock.check(row.id)
             var events: Int32 = 0
@@ -113,9 +122,11 @@ private enum Deadlock {
         try PostgresExtension.check(pgs_item_waits_for_me(instance.rawValue, &blocked))
         guard !blocked else {
             throw PostgresError(
-                .deadlockDetected, "deadlock detected while waiting for a durable function",
+                .deadlockDetected,
+                "deadlock detected while waiting for a durable function",
                 detail: "Its step waits for a lock that this transaction holds.",
-                hint: "Commit before waiting.")
+                hint: "Commit before waiting."
+            )
         }
     }
 }

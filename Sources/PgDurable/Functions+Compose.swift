@@ -16,8 +16,11 @@ private func composed(_ body: () throws(EnvelopeError) -> Bytes) throws(Postgres
 extension PostgresError {
     init(_ error: EnvelopeError) {
         self.init(
-            state: SQLState(bytes: error.sqlstate) ?? .invalidParameterValue, message: error.message,
-            detail: error.detail, hint: error.hint)
+            state: SQLState(bytes: error.sqlstate) ?? .invalidParameterValue,
+            message: error.message,
+            detail: error.detail,
+            hint: error.hint
+        )
     }
 }
 
@@ -33,7 +36,8 @@ func dfSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfSeq(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let operands = try operands(call, 2)
-        return try composed { () throws(EnvelopeError) in try Compose.seq(operands[0], operands[1]) }
+        return try composed { () throws(EnvelopeError) in try Compose.seq(operands[0], operands[1])
+        }
     }
 }
 
@@ -49,7 +53,8 @@ func dfAs(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfJoin(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let operands = try operands(call, 2)
-        return try composed { () throws(EnvelopeError) in try Compose.join(operands[0], operands[1]) }
+        return try composed { () throws(EnvelopeError) in try Compose.join(operands[0], operands[1])
+        }
     }
 }
 
@@ -85,6 +90,8 @@ private func operands(_ call: borrowing SQLCall, _ count: Int) throws(PostgresEr
 
 func graphTooLarge() -> PostgresError {
     PostgresError(
-        .programLimitExceeded, "durable function graph exceeds the limit of 4 MB",
-        hint: "Simplify the workflow or break it into multiple instances.")
+        .programLimitExceeded,
+        "durable function graph exceeds the limit of 4 MB",
+        hint: "Simplify the workflow or break it into multiple instances."
+    )
 }

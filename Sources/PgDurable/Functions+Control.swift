@@ -11,7 +11,10 @@ func dfCancel(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try Access.checkWrite("df.cancel()")
         let (id, reason) = (try call.text(0), try call.text(1))
         guard let row = try Access.visible(id, current: true) else {
-            throw PostgresError(.undefinedObject, "Instance not found or access denied: \(shown(id))")
+            throw PostgresError(
+                .undefinedObject,
+                "Instance not found or access denied: \(shown(id))"
+            )
         }
         if try Storage.ended(row.id, current: true) == nil,
             try Storage.cancelReason(row.id, current: true) == nil

@@ -15,21 +15,26 @@ func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         if let envelope = envelope(text) { return .text(explainGraph(envelope)) }
         if isExpression(text) {
             throw PostgresError(
-                .featureNotSupported, "df.explain() does not evaluate expressions in this version",
-                hint: "Write the expression without quotes: SELECT df.explain('SELECT 1' ~> 'SELECT 2').")
+                .featureNotSupported,
+                "df.explain() does not evaluate expressions in this version",
+                hint:
+                    "Write the expression without quotes: SELECT df.explain('SELECT 1' ~> 'SELECT 2')."
+            )
         }
         if startsWithKeyword(text) {
             return .text(Explain.render(graph: Graph(nodes: [Node(kind: .sql, query: text)])))
         }
         return .text(
             "Cannot explain input: not a valid Durofut JSON, instance ID, SQL statement, or DSL expression.\n"
-                + "Hint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |.")
+                + "Hint: DSL expressions use df.*() functions and operators like ~>, |=>, &, |."
+        )
     }
 }
 
 private func trimmed(_ text: Bytes) -> Bytes {
     func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
-    guard let first = text.firstIndex(where: { !isBlank($0) }), let last = text.lastIndex(where: { !isBlank($0) })
+    guard let first = text.firstIndex(where: { !isBlank($0) }),
+        let last = text.lastIndex(where: { !isBlank($0) })
     else { return [] }
     return Bytes(text[first...last])
 }
@@ -37,12 +42,15 @@ private func trimmed(_ text: Bytes) -> Bytes {
 private func isInstanceID(_ text: Bytes) -> Bool {
     // Longer ids are given out when the short ones get scarce.
     (text.count == 8 || text.count == 12)
-        && text.allSatisfy { ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66) }
+        && text.allSatisfy {
+            ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66)
+        }
 }
 
 /// The text when it is meant as an envelope: an object that names a node type.
 private func envelope(_ text: Bytes) -> Bytes? {
-    guard text.first == UInt8(ascii: "{"), let root = (try? JSONDocument(text))?.root, root.kind == .object,
+    guard text.first == UInt8(ascii: "{"), let root = (try? JSONDocument(text))?.root,
+        root.kind == .object,
         root[Bytes("node_type".utf8)]?.kind == .string
     else { return nil }
     return text
@@ -57,10 +65,16 @@ private func explainGraph(_ text: Bytes) -> Bytes {
 }
 
 private func explainInstance(_ id: Bytes) throws(PostgresError) -> Bytes {
-    guard let row = try Access.visible(id) else { return Bytes("Instance '".utf8) + id + Bytes("' not found".utf8) }
+    guard let row = try Access.visible(id) else {
+        return Bytes("Instance '".utf8) + id + Bytes("' not found".utf8)
+    }
     let report = try InstanceReport(row)
     let header = Explain.header(
-        id: row.publicID, label: row.label, status: Bytes(engineStatus(report.status).utf8), output: report.output)
+        id: row.publicID,
+        label: row.label,
+        status: Bytes(engineStatus(report.status).utf8),
+        output: report.output
+    )
     let tree = Explain.render(graph: report.record.graph) { node in
         switch report.nodes[node]?.inferredStatus {
         case .completed: .completed
@@ -90,18 +104,23 @@ private func isExpression(_ text: Bytes) -> Bool {
 
 private func contains(_ text: Bytes, _ part: Bytes) -> Bool {
     guard text.count >= part.count else { return false }
-    return (0...(text.count - part.count)).contains { text[$0..<($0 + part.count)].elementsEqual(part) }
+    return (0...(text.count - part.count)).contains {
+        text[$0..<($0 + part.count)].elementsEqual(part)
+    }
 }
 
 private func startsWithKeyword(_ text: Bytes) -> Bool {
     let keywords = [
-        "select", "insert", "update", "delete", "with", "create", "alter", "drop", "call", "do", "truncate", "grant",
+        "select", "insert", "update", "delete", "with", "create", "alter", "drop", "call", "do",
+        "truncate", "grant",
         "revoke", "explain",
     ]
     return keywords.contains { keyword in
         guard text.count > keyword.utf8.count else { return false }
         let next = text[keyword.utf8.count]
         return (next == 0x20 || next == 0x0A)
-            && zip(text, keyword.utf8).allSatisfy { ($0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0) == $1 }
+            && zip(text, keyword.utf8).allSatisfy {
+                ($0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0) == $1
+            }
     }
 }

@@ -25,9 +25,12 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             guard filter == nil || filter == Bytes(status.rawValue.utf8) else { return true }
             let ended = try Storage.ended(row.id, current: false)
             let output = InstanceReport.output(
-                ended, cancelReason: try Storage.cancelReason(row.id, current: false))
+                ended,
+                cancelReason: try Storage.cancelReason(row.id, current: false)
+            )
             found.append([
-                .text(row.publicID), optional(row.label), functionName, .text(status.rawValue), .int8(1),
+                .text(row.publicID), optional(row.label), functionName, .text(status.rawValue),
+                .int8(1),
                 optional(output),
             ])
             return found.count < Int(limit)
@@ -37,14 +40,17 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 }
 
 private func checkLimit(_ limit: Int32) throws(PostgresError) {
-    guard limit >= 1 else { throw PostgresError(.invalidParameterValue, "limit_count must be at least 1") }
+    guard limit >= 1 else {
+        throw PostgresError(.invalidParameterValue, "limit_count must be at least 1")
+    }
     let most = Settings.listInstancesMax
     // The default of the argument works whatever the maximum is.
     guard limit <= most || limit == 100 else {
         throw PostgresError(
             .invalidParameterValue,
             "df.list_instances: limit_count (\(limit)) exceeds pg_durable.list_instances_max_limit (\(most))",
-            hint: "Request fewer rows.")
+            hint: "Request fewer rows."
+        )
     }
 }
 
@@ -75,7 +81,8 @@ func dfInstanceNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             try rows.append([
                 .text(line.node.id), .text(line.node.kind.rawValue), optional(line.node.query),
                 optional(line.node.resultName), optional(line.node.left), optional(line.node.right),
-                .text(line.state.status.rawValue), optional(try JSONBText.canonical(line.state.result)),
+                .text(line.state.status.rawValue),
+                optional(try JSONBText.canonical(line.state.result)),
                 optional(line.statusDetails), .text(line.state.inferredStatus.rawValue),
                 optional(line.inferredFrom),
                 .timestamptz((line.state.updatedAt ?? row.createdAt).rawValue),
@@ -115,7 +122,8 @@ func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                 .text(line.node.id), .text(line.node.kind.rawValue), optional(line.node.query),
                 optional(line.node.resultName), optional(line.node.left), optional(line.node.right),
                 .text(line.state.status.rawValue), optional(line.state.result), optional(error),
-                .timestamptz((line.state.updatedAt ?? row.createdAt).rawValue), optional(line.statusDetails),
+                .timestamptz((line.state.updatedAt ?? row.createdAt).rawValue),
+                optional(line.statusDetails),
             ])
         }
     }

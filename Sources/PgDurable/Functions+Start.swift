@@ -22,7 +22,14 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         let role = pgs_user_current()
         let name = try submitterName(role)
         return .text(
-            try Starter.start(envelope: envelope, label: label, database: nil, role: role, roleName: name))
+            try Starter.start(
+                envelope: envelope,
+                label: label,
+                database: nil,
+                role: role,
+                roleName: name
+            )
+        )
     }
 }
 
@@ -35,13 +42,16 @@ private func checkMode(_ mode: Bytes) throws(PostgresError) {
     case "caller": return
     case "new":
         throw PostgresError(
-            .featureNotSupported, "transaction_mode => 'new' is not supported by this version of df.start()",
-            hint: "Leave transaction_mode out: the start then is part of the caller's transaction.")
+            .featureNotSupported,
+            "transaction_mode => 'new' is not supported by this version of df.start()",
+            hint: "Leave transaction_mode out: the start then is part of the caller's transaction."
+        )
     default:
         throw PostgresError(
             .invalidParameterValue,
             "invalid transaction_mode \"\(String(decoding: mode, as: UTF8.self))\" for df.start(): "
-                + "expected 'caller' or 'new'")
+                + "expected 'caller' or 'new'"
+        )
     }
 }
 
@@ -51,12 +61,17 @@ private func checkDatabase(_ database: Bytes?) throws(PostgresError) {
     try check(
         database.withUnsafeBufferPointer { name in
             name.baseAddress.flatMap { pgs_database_by_name($0, name.count, &found) }
-        })
-    guard found != 0 else { throw PostgresError(.undefinedObject, "database \"\(shown(database))\" does not exist") }
+        }
+    )
+    guard found != 0 else {
+        throw PostgresError(.undefinedObject, "database \"\(shown(database))\" does not exist")
+    }
     guard found == pgs_database_current() else {
         throw PostgresError(
-            .featureNotSupported, "df.start() cannot run a function in another database in this version",
-            detail: "The steps of an instance run in the database that it was started in.")
+            .featureNotSupported,
+            "df.start() cannot run a function in another database in this version",
+            detail: "The steps of an instance run in the database that it was started in."
+        )
     }
 }
 
@@ -69,17 +84,24 @@ private func submitterName(_ role: UInt32) throws(PostgresError) -> Bytes {
     switch standing {
     case PGS_STANDING_NOLOGIN:
         throw PostgresError(
-            .objectNotInPrerequisiteState, "role \"\(shown)\" does not have LOGIN privilege",
+            .objectNotInPrerequisiteState,
+            "role \"\(shown)\" does not have LOGIN privilege",
             detail: "The steps of a durable function run as sessions of the role that starts it.",
-            hint: "Start it as a role that can log in, or ALTER ROLE … LOGIN.")
+            hint: "Start it as a role that can log in, or ALTER ROLE … LOGIN."
+        )
     case PGS_STANDING_SUPERUSER:
         throw PostgresError(
-            .insufficientPrivilege, "pg_durable: superuser instances are disabled",
+            .insufficientPrivilege,
+            "pg_durable: superuser instances are disabled",
             detail: "Role \"\(shown)\" is a superuser.",
-            hint: "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart the server.")
+            hint:
+                "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart the server."
+        )
     case PGS_STANDING_NO_CONNECT:
         throw PostgresError(
-            .insufficientPrivilege, "role \"\(shown)\" has no CONNECT privilege on this database")
+            .insufficientPrivilege,
+            "role \"\(shown)\" has no CONNECT privilege on this database"
+        )
     default: return name
     }
 }

@@ -12,7 +12,9 @@ private func change(
 ) throws(PostgresError) -> SQLValue {
     if Access.isExecutor {
         throw PostgresError(
-            .objectNotInPrerequisiteState, "\(function) cannot be called inside a workflow - \(refusal)")
+            .objectNotInPrerequisiteState,
+            "\(function) cannot be called inside a workflow - \(refusal)"
+        )
     }
     try Access.checkWrite(function)
     let role = pgs_user_current()
@@ -27,13 +29,18 @@ func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let (name, value) = (try call.text(0), try call.text(1))
         return try change("df.setvar()", refusal: "set variables before starting the workflow") {
-            role, roleName throws(PostgresError) in
+            role,
+            roleName throws(PostgresError) in
             let others = try Variables.all(of: role, current: true).filter { $0.name != name }
-            let size = others.reduce(name.count + value.count) { $0 + $1.name.count + $1.value.count }
+            let size = others.reduce(name.count + value.count) {
+                $0 + $1.name.count + $1.value.count
+            }
             guard size <= Limits.variablesSize else {
                 throw PostgresError(
-                    .programLimitExceeded, "Failed to set variable: variables of a role exceed 1 MB",
-                    hint: "Remove some with df.unsetvar().")
+                    .programLimitExceeded,
+                    "Failed to set variable: variables of a role exceed 1 MB",
+                    hint: "Remove some with df.unsetvar()."
+                )
             }
             try Variables.set(name, to: value, role: role, roleName: roleName)
         }
@@ -44,8 +51,10 @@ func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfUnsetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let name = try call.text(0)
-        return try change("df.unsetvar()", refusal: "manage variables before starting the workflow") {
-            role, roleName throws(PostgresError) in
+        return try change("df.unsetvar()", refusal: "manage variables before starting the workflow")
+        {
+            role,
+            roleName throws(PostgresError) in
             try Variables.set(name, to: nil, role: role, roleName: roleName)
         }
     }
@@ -55,7 +64,8 @@ func dfUnsetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfClearvars(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in
         try change("df.clearvars()", refusal: "manage variables before starting the workflow") {
-            role, roleName throws(PostgresError) in
+            role,
+            roleName throws(PostgresError) in
             for variable in try Variables.all(of: role, current: true) {
                 try Variables.set(variable.name, to: nil, role: role, roleName: roleName)
             }

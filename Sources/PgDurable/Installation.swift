@@ -8,8 +8,11 @@ enum Installation {
     static func check() throws(PostgresError) {
         guard pgs_workset_is_ready() else {
             throw PostgresError(
-                .objectNotInPrerequisiteState, "pg_durable must be loaded via shared_preload_libraries.",
-                hint: "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server.")
+                .objectNotInPrerequisiteState,
+                "pg_durable must be loaded via shared_preload_libraries.",
+                hint:
+                    "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server."
+            )
         }
         let wanted = Settings.database.value
         guard !wanted.isEmpty else { return }
@@ -17,12 +20,14 @@ enum Installation {
         try PostgresExtension.check(
             wanted.withUnsafeBufferPointer { name in
                 name.baseAddress.flatMap { pgs_database_by_name($0, name.count, &found) }
-            })
+            }
+        )
         guard found == pgs_database_current() else {
             throw PostgresError(
                 .objectNotInPrerequisiteState,
                 "extension pg_durable must be created in database \"\(shown(wanted))\"",
-                hint: "Run CREATE EXTENSION pg_durable there, or change pg_durable.database.")
+                hint: "Run CREATE EXTENSION pg_durable there, or change pg_durable.database."
+            )
         }
     }
 }

@@ -14,7 +14,8 @@ enum JSONBText {
         try check(
             json.withUnsafeBufferPointer { json in
                 json.baseAddress.flatMap { pgs_datum_make_json($0, json.count, true, &datum) }
-            })
+            }
+        )
         guard datum != 0 else { return Bytes("null".utf8) }
         try check(pgs_datum_get_json(datum, SQLType.jsonb.rawValue, &bytes, &length))
         return Bytes(UnsafeBufferPointer(start: bytes, count: length))

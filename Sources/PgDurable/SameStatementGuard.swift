@@ -10,7 +10,8 @@ internal import PostgresExtension
 /// function side by side in one statement is fine.
 enum SameStatementGuard {
     // SAFETY: a server process has one thread.
-    nonisolated(unsafe) private static var marked: (function: StaticString, answer: Bytes, statement: Int64)?
+    nonisolated(unsafe) private static var marked:
+        (function: StaticString, answer: Bytes, statement: Int64)?
 
     /// Remembers that `function` ("df.setvar()") gave this answer in the current statement.
     static func mark(_ function: StaticString, answer: String = "OK") {
@@ -19,11 +20,14 @@ enum SameStatementGuard {
 
     /// Refuses `text` as a step when it is what a helper of this statement returned.
     static func check(_ text: Bytes, prefix: String = "") throws(PostgresError) {
-        guard let marked, marked.statement == pgs_now_statement(), text == marked.answer else { return }
+        guard let marked, marked.statement == pgs_now_statement(), text == marked.answer else {
+            return
+        }
         let name = "\(marked.function)".replacingSuffix("()")
         throw PostgresError(
             .invalidParameterValue,
-            "\(prefix)\(name) cannot be used as a workflow step. Call \(name) before df.start().")
+            "\(prefix)\(name) cannot be used as a workflow step. Call \(name) before df.start()."
+        )
     }
 }
 

@@ -13,8 +13,10 @@ enum CompatibilitySettings {
         _ range: ClosedRange<Int>
     ) -> Setting<Int> {
         Setting(
-            SettingInfo(name, .postmaster, "Accepted for compatibility; has no effect."), initial: initial,
-            in: range)
+            SettingInfo(name, .postmaster, "Accepted for compatibility; has no effect."),
+            initial: initial,
+            in: range
+        )
     }
 
     private static let numbers = [
@@ -28,8 +30,13 @@ enum CompatibilitySettings {
         number("pg_durable.reconcile_interval", 3600, 0...86_400),
     ]
     private static let workerRole = Setting(
-        SettingInfo("pg_durable.worker_role", .postmaster, "Accepted for compatibility; has no effect."),
-        initial: "postgres")
+        SettingInfo(
+            "pg_durable.worker_role",
+            .postmaster,
+            "Accepted for compatibility; has no effect."
+        ),
+        initial: "postgres"
+    )
 
     static func define() throws(PostgresError) {
         for setting in numbers {

@@ -21,6 +21,8 @@ extension Launcher {
 func launcherMain(_ argument: UInt64) -> Int32 {
     Launcher.run {
         LaunchSettings(
-            isEnabled: Settings.enabled.value, executorsPerRoleMax: Settings.maxExecutorsPerRole.value)
+            isEnabled: Settings.enabled.value,
+            executorsPerRoleMax: Settings.maxExecutorsPerRole.value
+        )
     }
 }

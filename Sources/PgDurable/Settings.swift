@@ -11,79 +11,149 @@ internal import PostgresExtension
 enum Settings {
     static let enabled = Setting(
         SettingInfo(
-            "pg_durable.enabled", .sighup, "Runs durable functions.",
-            details: "Off stops every executor, before its next step or in the middle of it; nothing is lost."),
-        initial: true)
+            "pg_durable.enabled",
+            .sighup,
+            "Runs durable functions.",
+            details:
+                "Off stops every executor, before its next step or in the middle of it; nothing is lost."
+        ),
+        initial: true
+    )
     static let maxExecutors = Setting(
         SettingInfo(
-            "pg_durable.max_executors", .postmaster, "Most processes that run steps, in the whole cluster.",
-            details: "0 is half of max_worker_processes less two, at least 1 and at most 64."),
-        initial: 0, in: 0...256)
+            "pg_durable.max_executors",
+            .postmaster,
+            "Most processes that run steps, in the whole cluster.",
+            details: "0 is half of max_worker_processes less two, at least 1 and at most 64."
+        ),
+        initial: 0,
+        in: 0...256
+    )
     static let maxExecutorsPerRole = Setting(
         SettingInfo(
-            "pg_durable.max_executors_per_role", .sighup, "Most processes that run steps of one role.",
-            details: "0 is all but one, so that another role always finds a place."),
-        initial: 0, in: 0...256)
+            "pg_durable.max_executors_per_role",
+            .sighup,
+            "Most processes that run steps of one role.",
+            details: "0 is all but one, so that another role always finds a place."
+        ),
+        initial: 0,
+        in: 0...256
+    )
     static let readyQueueSize = Setting(
         SettingInfo(
-            "pg_durable.ready_queue_size", .postmaster, "Places for ready work in shared memory.",
-            details: "What finds none waits in its table and is swept up when there is room."),
-        initial: 65_536, in: 1024...16_777_216)
+            "pg_durable.ready_queue_size",
+            .postmaster,
+            "Places for ready work in shared memory.",
+            details: "What finds none waits in its table and is swept up when there is room."
+        ),
+        initial: 65_536,
+        in: 1024...16_777_216
+    )
     static let executorIdleTimeout = Setting(
         SettingInfo(
-            "pg_durable.executor_idle_timeout", .sighup, "Time after which an idle executor leaves.",
-            unit: .milliseconds),
-        initial: 10_000, in: 0...86_400_000)
+            "pg_durable.executor_idle_timeout",
+            .sighup,
+            "Time after which an idle executor leaves.",
+            unit: .milliseconds
+        ),
+        initial: 10_000,
+        in: 0...86_400_000
+    )
     static let executorMaxAge = Setting(
         SettingInfo(
-            "pg_durable.executor_max_age", .sighup, "Time after which an executor is replaced by a fresh one.",
-            unit: .seconds),
-        initial: 600, in: 1...86_400)
+            "pg_durable.executor_max_age",
+            .sighup,
+            "Time after which an executor is replaced by a fresh one.",
+            unit: .seconds
+        ),
+        initial: 600,
+        in: 1...86_400
+    )
     static let maxResultSize = Setting(
         SettingInfo(
-            "pg_durable.max_result_size", .sighup, "Largest result of a step.", unit: .kilobytes),
-        initial: 16_384, in: 1...262_143)
+            "pg_durable.max_result_size",
+            .sighup,
+            "Largest result of a step.",
+            unit: .kilobytes
+        ),
+        initial: 16_384,
+        in: 1...262_143
+    )
     static let resultLimitName: StaticString = "pg_durable.max_result_size"
     static let maxStepCrashes = Setting(
         SettingInfo(
-            "pg_durable.max_step_crashes", .sighup, "Attempts of a step that takes its process down before it fails."),
-        initial: 10, in: 1...1000)
+            "pg_durable.max_step_crashes",
+            .sighup,
+            "Attempts of a step that takes its process down before it fails."
+        ),
+        initial: 10,
+        in: 1...1000
+    )
     static let probationTime = Setting(
         SettingInfo(
-            "pg_durable.probation_time", .sighup,
+            "pg_durable.probation_time",
+            .sighup,
             "Time after a crash of the server during which each attempt of a step is recorded before it runs.",
-            unit: .seconds),
-        initial: 600, in: 0...86_400)
+            unit: .seconds
+        ),
+        initial: 600,
+        in: 0...86_400
+    )
     static let database = Setting(
         SettingInfo(
-            "pg_durable.database", .postmaster, "The one database that may hold the extension; empty for any."),
-        initial: "")
+            "pg_durable.database",
+            .postmaster,
+            "The one database that may hold the extension; empty for any."
+        ),
+        initial: ""
+    )
     static let enableSuperuserInstances = Setting(
         SettingInfo(
-            "pg_durable.enable_superuser_instances", .postmaster, "Lets superusers start durable functions.",
-            flags: .superuserOnly),
-        initial: false)
+            "pg_durable.enable_superuser_instances",
+            .postmaster,
+            "Lets superusers start durable functions.",
+            flags: .superuserOnly
+        ),
+        initial: false
+    )
     static let listInstancesMaxLimit = Setting(
         SettingInfo(
-            "pg_durable.list_instances_max_limit", .superuser, "Largest limit_count of df.list_instances."),
-        initial: 1000, in: 1...1_000_000)
+            "pg_durable.list_instances_max_limit",
+            .superuser,
+            "Largest limit_count of df.list_instances."
+        ),
+        initial: 1000,
+        in: 1...1_000_000
+    )
     static let loopMinInterval = Setting(
         SettingInfo(
-            "pg_durable.loop_min_interval", .sighup, "Shortest time from one iteration of a loop to the next.",
-            unit: .milliseconds),
-        initial: 1000, in: 0...86_400_000)
+            "pg_durable.loop_min_interval",
+            .sighup,
+            "Shortest time from one iteration of a loop to the next.",
+            unit: .milliseconds
+        ),
+        initial: 1000,
+        in: 0...86_400_000
+    )
     static let loopMaxIterations = Setting(
         SettingInfo(
-            "pg_durable.loop_max_iterations", .sighup, "Most iterations of one run of a loop; 0 for no limit."),
-        initial: 0, in: 0...Int(Int32.max))
+            "pg_durable.loop_max_iterations",
+            .sighup,
+            "Most iterations of one run of a loop; 0 for no limit."
+        ),
+        initial: 0,
+        in: 0...Int(Int32.max)
+    )
 
     /// Makes all of them known to the server, and refuses others under the prefix.
     static func define(_ failure: Failure) {
         sqlInit(failure) { () throws(PostgresError) in
             try enabled.define()
             for setting in [
-                maxExecutors, maxExecutorsPerRole, readyQueueSize, executorIdleTimeout, executorMaxAge,
-                maxResultSize, maxStepCrashes, probationTime, listInstancesMaxLimit, loopMinInterval,
+                maxExecutors, maxExecutorsPerRole, readyQueueSize, executorIdleTimeout,
+                executorMaxAge,
+                maxResultSize, maxStepCrashes, probationTime, listInstancesMaxLimit,
+                loopMinInterval,
                 loopMaxIterations,
             ] {
                 try setting.define()
@@ -109,7 +179,8 @@ extension Settings {
             turns: turns(),
             idleMilliseconds: Int64(executorIdleTimeout.value),
             ageMaxMicroseconds: Int64(executorMaxAge.value) * 1_000_000,
-            allowsSuperusers: allowsSuperusers)
+            allowsSuperusers: allowsSuperusers
+        )
     }
 
     /// What the turn loop works by.

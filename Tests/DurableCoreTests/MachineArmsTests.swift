@@ -20,8 +20,17 @@ struct MachineArmsTests {
     }
 
     @Test func armsSeeACopyAndLaterArmsWin() {
-        let arm = { (n: String) in Tree.then(.named(.sql("set \(n) $x"), "x"), .named(.sql("own $x"), "own\(n)")) }
-        var desk = Desk(.chain(.named(.sql("s"), "x"), .named(.sql("t"), "y"), .join([arm("1"), arm("2")]), .sql("$x $y $own1")))
+        let arm = { (n: String) in
+            Tree.then(.named(.sql("set \(n) $x"), "x"), .named(.sql("own $x"), "own\(n)"))
+        }
+        var desk = Desk(
+            .chain(
+                .named(.sql("s"), "x"),
+                .named(.sql("t"), "y"),
+                .join([arm("1"), arm("2")]),
+                .sql("$x $y $own1")
+            )
+        )
         desk.complete(row("0"))
         desk.complete(row("9"))
         #expect(desk.text(branch: 1) == "set 1 0")
@@ -61,7 +70,12 @@ struct MachineArmsTests {
     }
 
     @Test func aRaceIsDecidedByTheFirstToFinishAndDropsTheOther() {
-        var desk = Desk(.then(.race(.named(.sql("a"), "x"), .named(.then(.sleep("60"), .sql("b")), "y")), .sql("$x $y")))
+        var desk = Desk(
+            .then(
+                .race(.named(.sql("a"), "x"), .named(.then(.sleep("60"), .sql("b")), "y")),
+                .sql("$x $y")
+            )
+        )
         #expect(desk.last.timersSet.map(\.branch.rawValue) == [2])
         desk.complete(row("1"), branch: 1)
         #expect(desk.text() == "1 $y")
@@ -88,7 +102,12 @@ struct MachineArmsTests {
     }
 
     @Test func aLoserWithArmsOfItsOwnIsDroppedWithThem() {
-        var desk = Desk(.then(.race(.sql("a"), .join([.sleep("9"), .race(.sql("b"), .signal("s", timeout: 4))])), .sql("z")))
+        var desk = Desk(
+            .then(
+                .race(.sql("a"), .join([.sleep("9"), .race(.sql("b"), .signal("s", timeout: 4))])),
+                .sql("z")
+            )
+        )
         #expect(desk.runnable == [1, 5])
         desk.complete("1", branch: 1)
         #expect(desk.runnable == [0])
@@ -99,7 +118,9 @@ struct MachineArmsTests {
     }
 
     @Test func theBreakOfTheLowestArmWins() {
-        var desk = Desk(.loop(.join([.then(.sql("a"), .break("one")), .break("two"), .sql("c")]), while: nil))
+        var desk = Desk(
+            .loop(.join([.then(.sql("a"), .break("one")), .break("two"), .sql("c")]), while: nil)
+        )
         desk.complete("1", branch: 1)
         #expect(desk.end == nil)
         desk.fail("no", branch: 3)
@@ -118,7 +139,10 @@ struct MachineArmsTests {
         desk.send("go", "1", number: 1)
         #expect(desk.end == nil)
         desk.send("go", "2", number: 2)
-        #expect(desk.end == #"[{"signal_name":"go","timed_out":false,"data":1},{"signal_name":"go","timed_out":false,"data":2}]"#)
+        #expect(
+            desk.end
+                == #"[{"signal_name":"go","timed_out":false,"data":1},{"signal_name":"go","timed_out":false,"data":2}]"#
+        )
         desk = Desk(.then(.sql("a"), .race(.sleep("0"), .signal("go", timeout: nil))))
         desk.signals = [PendingSignal(number: 1, name: Bytes("go".utf8), data: Bytes("1".utf8))]
         desk.complete("1")
@@ -132,7 +156,11 @@ struct MachineArmsTests {
         #expect(throws: Never.self) {
             _ = try desk.decide(DecisionContext(now: Timestamp(rawValue: 0)))
             for branch in (1...1_000).reversed() {
-                _ = try desk.completeStep(BranchID(rawValue: Int32(branch)), result: [0x31], at: Timestamp(rawValue: 1))
+                _ = try desk.completeStep(
+                    BranchID(rawValue: Int32(branch)),
+                    result: [0x31],
+                    at: Timestamp(rawValue: 1)
+                )
                 _ = try desk.decide(DecisionContext(now: Timestamp(rawValue: 1)))
             }
         }

@@ -57,10 +57,14 @@ struct MachineLoopTests {
     }
 
     @Test(arguments: [
-        ("done", #""done""#), ("1.50", "1.50"), ("", #""""#), (nil, "null"), ("true", "true"), ("$a", "5"), ("{x}", "9"),
+        ("done", #""done""#), ("1.50", "1.50"), ("", #""""#), (nil, "null"), ("true", "true"),
+        ("$a", "5"), ("{x}", "9"),
     ])
     func aBreakLeavesTheLoopWithItsValue(_ text: String?, _ expected: String) {
-        var desk = Desk(.loop(.chain(.named(.sql("s"), "a"), .break(text), .sql("never")), while: nil), variables: ["x": "9"])
+        var desk = Desk(
+            .loop(.chain(.named(.sql("s"), "a"), .break(text), .sql("never")), while: nil),
+            variables: ["x": "9"]
+        )
         desk.complete(row("5"))
         #expect(desk.end == expected)
         #expect(desk.wrong == nil)
@@ -73,7 +77,9 @@ struct MachineLoopTests {
     }
 
     @Test func aBreakOnlyLeavesTheNearestLoop() {
-        var desk = Desk(.loop(.then(.named(.loop(.break("in"), while: nil), "r"), .sql("after $r")), while: nil))
+        var desk = Desk(
+            .loop(.then(.named(.loop(.break("in"), while: nil), "r"), .sql("after $r")), while: nil)
+        )
         #expect(desk.text() == "after 'in'" || desk.text() == #"after '"in"'"#)
         desk.complete("1")
         #expect(desk.end == nil)
@@ -81,7 +87,8 @@ struct MachineLoopTests {
     }
 
     @Test func aBreakOutsideOfLoopsFailsTheInstance() {
-        let text = "failed: df.break() was called outside of a loop. df.break() may only be used inside df.loop()."
+        let text =
+            "failed: df.break() was called outside of a loop. df.break() may only be used inside df.loop()."
         #expect(Desk(.then(.break("1"), .sql("x"))).end == text)
         var desk = Desk(.join([.break("1"), .sql("x")]))
         desk.complete("1", branch: 2)
@@ -95,7 +102,9 @@ struct MachineLoopTests {
         var inner = Desk(.then(.sql("a"), .loop(.loop(.sql("b"), while: nil), while: nil)))
         inner.complete("1")
         inner.fail("no")
-        #expect(inner.end == "failed: Loop sub-orchestration failed: Loop sub-orchestration failed: no")
+        #expect(
+            inner.end == "failed: Loop sub-orchestration failed: Loop sub-orchestration failed: no"
+        )
         var arm = Desk(.join([.loop(.sql("b"), while: nil), .sleep("0")]))
         arm.fail("no", branch: 1)
         #expect(arm.end == "failed: JOIN branch 1 failed: no")

@@ -8,7 +8,9 @@ import Testing
 /// Journals that fit, journals that do not, and what folding costs.
 struct MachineReplayTests {
     @Test func aStoredJournalLeadsToTheSamePlace() throws {
-        var machine = Machine(record: .test(Graph(.then(.join([.sql("a"), .sql("b")]), .sql("c")))))
+        var machine = Machine(
+            record: .test(Graph(.then(.join([.sql("a"), .sql("b")]), .sql("c"))))
+        )
         let entries = history(
             .fact(1, .forked(first: BranchID(rawValue: 1), count: 2)),
             .completed(2, "1", branch: 1, at: 3),
@@ -30,11 +32,21 @@ struct MachineReplayTests {
             (pair, history(.fact(1, .timerFired)), .unexpectedEvent),
             (pair, history(.fact(1, .attemptStarted(number: 0))), .impossibleNumber),
             (pair, history(.completed(1, "1"), .completed(2, "1"), .completed(2, "1")), .afterEnd),
-            (pair, Array(history(.completed(1, "1"), .completed(2, "1")).dropFirst()), .wrongSequence),
+            (
+                pair, Array(history(.completed(1, "1"), .completed(2, "1")).dropFirst()),
+                .wrongSequence
+            ),
             (race, history(.fact(0, .forked(first: one, count: 3))), .impossibleNumber),
             (race, history(.fact(0, .forked(first: .root, count: 2))), .impossibleNumber),
-            (race, history(.fact(0, .forked(first: BranchID(rawValue: .max), count: 2))), .impossibleNumber),
-            (race, history(.fact(0, .forked(first: one, count: 2)), .fact(0, .raceDecided(winner: 0))), .unexpectedEvent),
+            (
+                race, history(.fact(0, .forked(first: BranchID(rawValue: .max), count: 2))),
+                .impossibleNumber
+            ),
+            (
+                race,
+                history(.fact(0, .forked(first: one, count: 2)), .fact(0, .raceDecided(winner: 0))),
+                .unexpectedEvent
+            ),
             (
                 race,
                 history(
@@ -58,11 +70,17 @@ struct MachineReplayTests {
     // Random journals of random nodes: refused or folded, never a trap, and the invariants hold while it folds.
     @Test func nonsenseNeverTraps() {
         var random = SplitMix64(seed: 11)
-        let tree = Tree.loop(.join([.race(.sql("a"), .sleep("1")), .signal("s", timeout: 3), .break("x")]), while: .sql("c"))
+        let tree = Tree.loop(
+            .join([.race(.sql("a"), .sleep("1")), .signal("s", timeout: 3), .break("x")]),
+            while: .sql("c")
+        )
         let events: [Event] = [
-            .stepCompleted(result: Bytes("1".utf8)), .timerFired, .timerSet(due: .latest), .raceDecided(winner: -1),
-            .raceDecided(winner: 0), .forked(first: BranchID(rawValue: 1), count: 3), .forked(first: .root, count: -1),
-            .forked(first: BranchID(rawValue: 4), count: 2), .signalReceived(data: []), .attemptStarted(number: .min),
+            .stepCompleted(result: Bytes("1".utf8)), .timerFired, .timerSet(due: .latest),
+            .raceDecided(winner: -1),
+            .raceDecided(winner: 0), .forked(first: BranchID(rawValue: 1), count: 3),
+            .forked(first: .root, count: -1),
+            .forked(first: BranchID(rawValue: 4), count: 2), .signalReceived(data: []),
+            .attemptStarted(number: .min),
         ]
         var folded = 0
         for _ in 0..<300 {
@@ -71,8 +89,11 @@ struct MachineReplayTests {
                 let branch = BranchID(rawValue: Int32(random.below(7)) - 1)
                 let entry = JournalEntry(
                     branch: branch,
-                    sequence: random.chance(90) ? machine.nextSequence(of: branch) ?? 1 : Int32(random.below(9)) - 4,
-                    node: NodeIndex(rawValue: Int32(random.below(10)) - 1),
+                    sequence: random.chance(90)
+                        ? machine.nextSequence(of: branch) ?? 1 : Int32(random.below(9)) - 4,
+                    node: random.chance(80)
+                        ? machine.node(of: branch)
+                        : NodeIndex(rawValue: Int32(random.below(10)) - 1),
                     at: Timestamp(rawValue: 0),
                     event: random.pick(events)
                 )
@@ -99,7 +120,11 @@ struct MachineReplayTests {
         for _ in 0..<10 {
             let start = clock.now
             for _ in 0..<(count / 10) {
-                _ = try machine.completeStep(.root, result: Bytes("1".utf8), at: Timestamp(rawValue: 0))
+                _ = try machine.completeStep(
+                    .root,
+                    result: Bytes("1".utf8),
+                    at: Timestamp(rawValue: 0)
+                )
                 _ = try machine.decide(DecisionContext(now: Timestamp(rawValue: 0)))
             }
             slices.append(clock.now - start)
@@ -124,5 +149,17 @@ struct MachineReplayTests {
             _ = try machine.completeStep(.root, result: Bytes("1".utf8), at: Timestamp(rawValue: 0))
         }
         #expect(machine.outcome == .completed(value: Bytes("1".utf8)))
+    }
+}
+
+extension Machine {
+    /// The node that a branch waits at.
+    fileprivate func node(of branch: BranchID) -> NodeIndex {
+        switch pending(branch) {
+        case .step(let node), .timer(let node, _), .signal(let node, _, _, _), .fork(let node, _),
+            .arms(let node):
+            node
+        case .ended, nil: .root
+        }
     }
 }

@@ -74,14 +74,18 @@ struct Desk {
     }
 
     mutating func send(_ name: String, _ data: String, number: Int64) {
-        signals.append(PendingSignal(number: number, name: Bytes(name.utf8), data: Bytes(data.utf8)))
+        signals.append(
+            PendingSignal(number: number, name: Bytes(name.utf8), data: Bytes(data.utf8))
+        )
         decide()
     }
 
     /// The text of the step that a branch waits for.
     func text(branch: Int32 = 0) -> String? {
         do throws(SubstitutionError) {
-            return try machine.stepText(BranchID(rawValue: branch)).map { String(decoding: $0.text, as: UTF8.self) }
+            return try machine.stepText(BranchID(rawValue: branch)).map {
+                String(decoding: $0.text, as: UTF8.self)
+            }
         } catch {
             return "error: " + String(decoding: error.message, as: UTF8.self)
         }
@@ -119,11 +123,15 @@ struct Desk {
         }
         if let broken = replayed.checkInvariants() { wrong = wrong ?? "replayed: \(broken)" }
         guard machine.outcome == nil else { return }
-        if replayed.liveBranches != machine.liveBranches || replayed.runnableBranches != machine.runnableBranches {
+        if replayed.liveBranches != machine.liveBranches
+            || replayed.runnableBranches != machine.runnableBranches
+        {
             wrong = wrong ?? "the replayed machine has other branches"
         }
         for branch in machine.liveBranches {
-            if replayed.pending(branch) != machine.pending(branch) || replayed.names(in: branch) != machine.names(in: branch) {
+            if replayed.pending(branch) != machine.pending(branch)
+                || replayed.names(in: branch) != machine.names(in: branch)
+            {
                 wrong = wrong ?? "the replayed machine differs at branch \(branch.rawValue)"
             }
         }

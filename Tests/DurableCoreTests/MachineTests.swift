@@ -8,7 +8,10 @@ import Testing
 /// Each construct of compat.md §3 as a short story.
 struct MachineTests {
     @Test func aSequencePassesNamesOnAndReturnsItsLastValue() {
-        var desk = Desk(.chain(.named(.sql("SELECT 1"), "a"), .sql("SELECT $a"), .sql("SELECT {x}")), variables: ["x": "9"])
+        var desk = Desk(
+            .chain(.named(.sql("SELECT 1"), "a"), .sql("SELECT $a"), .sql("SELECT {x}")),
+            variables: ["x": "9"]
+        )
         #expect(desk.text() == "SELECT 1")
         desk.complete(row("5"))
         #expect(desk.text() == "SELECT 5")
@@ -53,7 +56,9 @@ struct MachineTests {
         #expect(unknown.end == "failed: df.if_rows: result 'b' not found")
         var other = Desk(tree("a"))
         other.complete("[1]")
-        #expect(other.end == "failed: df.if_rows: result 'a' is not a SQL result (missing row_count)")
+        #expect(
+            other.end == "failed: df.if_rows: result 'a' is not a SQL result (missing row_count)"
+        )
         let malformed = Desk(.raw(Node(kind: .if, query: Bytes("nonsense".utf8))))
         #expect(malformed.end == "failed: Invalid IF config")
         let missing = Desk(.raw(Node(kind: .if)))
@@ -90,12 +95,17 @@ struct MachineTests {
         #expect(desk.last.timersSet.map(\.due.rawValue) == [300_000_000])
         desk.at(300)
         #expect(desk.end == #"{"scheduled": true}"#)
-        #expect(Desk(.schedule("0 0 1 1 * 1999")).end == "failed: No upcoming schedule found for '0 0 1 1 * 1999'")
+        #expect(
+            Desk(.schedule("0 0 1 1 * 1999")).end
+                == "failed: No upcoming schedule found for '0 0 1 1 * 1999'"
+        )
         #expect(desk.wrong == nil)
     }
 
     @Test func namesOnSleepsAndBreaksAreStored() {
-        var desk = Desk(.then(.named(.sleep("0"), "s"), .loop(.named(.break("7"), "b"), while: nil)))
+        var desk = Desk(
+            .then(.named(.sleep("0"), "s"), .loop(.named(.break("7"), "b"), while: nil))
+        )
         #expect(desk.end == "7")
         desk = Desk(.chain(.named(.sleep("0"), "s"), .sql("$s.seconds")))
         #expect(desk.text() == "0")
@@ -146,7 +156,12 @@ struct MachineTests {
     @Test func aGraphThatIsNoTreeFails() {
         let root = NodeIndex.root
         for kind in [NodeKind.then, .loop, .join, .race, .if] {
-            let node = Node(kind: kind, left: root, right: root, condition: kind == .if ? root : nil)
+            let node = Node(
+                kind: kind,
+                left: root,
+                right: root,
+                condition: kind == .if ? root : nil
+            )
             #expect(Desk(Graph(nodes: [node])).end?.contains("graph is corrupt") == true)
         }
         #expect(Desk(Graph(nodes: [])).end?.contains("graph is corrupt") == true)

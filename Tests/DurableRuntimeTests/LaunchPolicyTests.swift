@@ -20,8 +20,20 @@ private func policy(_ executorsMax: Int, perRole: Int? = nil, schedulers: Int = 
     )
 }
 
-private func busy(_ slot: Int32, _ place: Policy.Place, for worked: Int64, steps: Int = 1) -> Policy.Executor {
-    .init(slot: slot, place: place, state: .busy, since: now - worked, turnSince: now - worked, turnSteps: steps)
+private func busy(
+    _ slot: Int32,
+    _ place: Policy.Place,
+    for worked: Int64,
+    steps: Int = 1
+) -> Policy.Executor {
+    .init(
+        slot: slot,
+        place: place,
+        state: .busy,
+        since: now - worked,
+        turnSince: now - worked,
+        turnSteps: steps
+    )
 }
 
 private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -> Policy.Executor {
@@ -44,7 +56,10 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
                 )
             )
             let expected = Array(repeating: a, count: started)
-            #expect(decision.executors == expected, "waiting \(waiting), ready \(ready), max \(max)")
+            #expect(
+                decision.executors == expected,
+                "waiting \(waiting), ready \(ready), max \(max)"
+            )
             #expect(decision.leaving.isEmpty)
         }
     }
@@ -92,7 +107,9 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
             ([busy(0, a, for: 5, steps: 50), busy(1, b, for: 50_000)], [0], nil),
         ]
         for (executors, leaving, lookAgain) in cases {
-            let decision = policy(2, perRole: 2).decide(.init(now: now, executors: executors, queues: queues))
+            let decision = policy(2, perRole: 2).decide(
+                .init(now: now, executors: executors, queues: queues)
+            )
             #expect(decision.executors.isEmpty)
             #expect(decision.leaving == leaving, "\(executors)")
             #expect(decision.lookAgain == lookAgain, "\(executors)")
@@ -119,7 +136,9 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         func view(rested: Int64) -> Policy.View {
             .init(
                 now: now,
-                executors: [busy(0, a, for: 900_000), idle(1, b, for: rested), busy(2, c, for: 900_000)],
+                executors: [
+                    busy(0, a, for: 900_000), idle(1, b, for: rested), busy(2, c, for: 900_000),
+                ],
                 queues: [.init(place: a, waiting: 9)]
             )
         }
@@ -201,9 +220,16 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
     @Test func takesTurns() {
         func view(_ since: Int64...) -> Policy.View {
             let running = since.enumerated().map {
-                Policy.Database(id: UInt32($0.offset + 1), scheduler: .running, since: now - $0.element)
+                Policy.Database(
+                    id: UInt32($0.offset + 1),
+                    scheduler: .running,
+                    since: now - $0.element
+                )
             }
-            return .init(now: now, databases: running + [.init(id: 9, scheduler: .none, nextDue: now)])
+            return .init(
+                now: now,
+                databases: running + [.init(id: 9, scheduler: .none, nextDue: now)]
+            )
         }
         #expect(policy(4).decide(view(600_000, 900_000)).schedulersLeaving == [2])
         #expect(policy(4).decide(view(100_000, 400_000)).schedulersLeaving.isEmpty)
@@ -231,8 +257,14 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
             let place = places[random(places.count)]
             let worked = Int64(random(1_000_000))
             switch random(4) {
-            case 0: executors.append(Policy.Executor(slot: slot, place: place, state: .starting, since: now))
-            case 1: executors.append(Policy.Executor(slot: slot, place: place, state: .leaving, since: now))
+            case 0:
+                executors.append(
+                    Policy.Executor(slot: slot, place: place, state: .starting, since: now)
+                )
+            case 1:
+                executors.append(
+                    Policy.Executor(slot: slot, place: place, state: .leaving, since: now)
+                )
             case 2: executors.append(idle(slot, place, for: worked))
             default: executors.append(busy(slot, place, for: worked, steps: random(60)))
             }
@@ -254,7 +286,8 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         }
         #expect(Set(decision.leaving).count == decision.leaving.count, "seed \(seed)")
         let isChanging = executors.contains { $0.state == .leaving || $0.state == .starting }
-        let acts = !decision.leaving.isEmpty || !decision.executors.isEmpty || decision.lookAgain != nil
+        let acts =
+            !decision.leaving.isEmpty || !decision.executors.isEmpty || decision.lookAgain != nil
         for queue in queues where !staying.contains(queue.place) {
             let count = staying.count { $0.role == queue.place.role }
             let roleIsFull = count >= limited.limits.executorsPerRoleMax

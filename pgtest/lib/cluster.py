@@ -24,7 +24,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 SETTINGS = {
     "shared_preload_libraries": "'pg_durable'", "max_worker_processes": "32", "max_connections": "100",
     "listen_addresses": "''", "fsync": "on", "logging_collector": "off", "log_line_prefix": "'%m [%p] %b %u@%d '",
-    "log_min_messages": "info", "max_prepared_transactions": "20", "shared_buffers": "64MB",
+    "log_min_messages": "warning", "max_prepared_transactions": "20", "shared_buffers": "64MB",
     "timezone": "'UTC'", "log_timezone": "'UTC'", "lc_messages": "'C'", "wal_level": "logical",
 }
 

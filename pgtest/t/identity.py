@@ -147,7 +147,7 @@ def captured_names(cluster):
     with cluster.connect(user="mallory") as session:
         session.execute("CREATE DOMAIN pg_temp.jsonb AS text CHECK (public.note('domain'))")
         session.execute("CREATE TEMP TABLE instances (id text); CREATE TEMP TABLE journal (id text)")
-        instance = run(session, "'SELECT ''red''::mallory.colour AS c' |=> 'x' ~> 'SELECT $x' & 'SELECT $x'")
+        instance = run(session, "'SELECT ''red''::mallory.colour AS c' |=> 'x' ~> ('SELECT $x' & 'SELECT $x')")
         for call in ("df.status($1)", "df.result($1)", "df.explain($1)", "df.instance_info($1)", "df.cancel($1)"):
             session.query("SELECT %s" % call, instance)
         session.query("SELECT * FROM df.instance_nodes($1)", instance)

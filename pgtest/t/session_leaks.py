@@ -42,8 +42,8 @@ def state_does_not_leak(cluster):
     problems = []
     with cluster.connect(user="alice") as session:
         for name, leave, look in CASES:
-            both = run(session, "%s ~> %s" % (dollar(leave), dollar(look + " AS leaked")))
-            other = run(session, dollar(look + " AS leaked"))
+            both = run(session, "%s ~> %s" % (dollar(leave), dollar("SELECT (%s) AS leaked" % look)))
+            other = run(session, dollar("SELECT (%s) AS leaked" % look))
             for where, instance in (("next step", both), ("another instance", other)):
                 value = output(session, instance)
                 if '"leaked":true' in value:
@@ -57,7 +57,7 @@ def failed_step_leaks_nothing(cluster):
     with cluster.connect(user="alice") as session:
         for name, leave, look in CASES:
             run(session, dollar(leave + "; SELECT 1 / 0"), status="failed")
-            other = run(session, dollar(look + " AS leaked"))
+            other = run(session, dollar("SELECT (%s) AS leaked" % look))
             if '"leaked":true' in output(session, other):
                 raise AssertionError(name + " leaked from a failed step")
 

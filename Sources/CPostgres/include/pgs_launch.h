@@ -53,7 +53,7 @@ typedef struct pgs_slot_view {
     int64_t taken;           /* works taken in its life */
     bool leave_asked;
     bool gone;               /* EXITED, and the postmaster has reaped it: the slot can be released */
-    bool failed_start;       /* EXITED without having attached */
+    bool failed_start;       /* EXITED without having attached, or without having touched the work that waits */
     bool died_at_work;       /* EXITED with work in hand and not because we wanted it */
 } pgs_slot_view;
 

@@ -11,11 +11,11 @@ INSERT INTO regress_user.documents SELECT n FROM generate_series(1, 250) n;
 SELECT df.start('SELECT id FROM regress_user.documents WHERE processed = false LIMIT 100' |=> 'batch' ~> 'UPDATE regress_user.documents SET processed = true WHERE id = ANY($batch)') AS id \gset
 SELECT :'id' ~ '^[0-9a-f]{8}$' AS id_is_eight_hex_digits;
 SELECT df.await_instance(:'id');
-SELECT df.status(:'id'), df.result(:'id');
+SELECT df.status(:'id'), df.result(:'id') IS NOT NULL AS has_result;
 SELECT count(*) FILTER (WHERE processed) AS processed, count(*) FROM regress_user.documents;
 SELECT node_type, query, result_name, status, inferred_status FROM df.instance_nodes(:'id') ORDER BY node_type, query;
-SELECT label, function_name, status, execution_count, output FROM df.list_instances();
-SELECT label, function_version, current_execution_id, status, output FROM df.instance_info(:'id');
+SELECT label, function_name, status, execution_count, output IS NOT NULL AS has_output FROM df.list_instances();
+SELECT label, function_version, current_execution_id, status FROM df.instance_info(:'id');
 SELECT label, status, submitted_by, database, completed_at IS NOT NULL AS has_completed_at FROM df.instances;
 SELECT node_type, status, error, submitted_by FROM df.nodes ORDER BY node_type, query;
 -- Joins

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Databases that a transaction keeps free of our workers: to drop, rename or copy them, or to drop the extension. */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "workset.h"
+
+#define HOLDS_MAX 8
+#define LEAVE_PATIENCE_MILLISECONDS 4000
+#define LEAVE_LOOK_MILLISECONDS 20
+
+/* A database that this transaction keeps free of our workers, to its end. */
+typedef struct hold {
+    Oid database;
+    SubTransactionId subtransaction;
+    bool is_quiesce;
+    bool forget; /* what was held is gone when this commits */
+} hold;
+
+static hold holds[HOLDS_MAX];
+static int32 hold_count = 0;
+
+/* ---- The release runs in commit and abort: it must not fail. ---- */
+
+static void
+count_hold(workset_database *database, bool is_quiesce, int32 by)
+{
+    if (is_quiesce)
+        database->quiesce = Max(0, database->quiesce + by);
+    else
+        database->vacate = Max(0, database->vacate + by);
+}
+
+static void
+release_last_hold(bool is_commit)
+{
+    hold held = holds[--hold_count];
+    workset_wakes wakes = {0};
+    workset_database *database;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_find(held.database);
+    if (database != NULL)
+    {
+        count_hold(database, held.is_quiesce, -1);
+        if (is_commit && held.forget)
+            workset_database_forget(database);
+    }
+    workset_wake_launcher(&wakes);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+}
+
+static void
+at_transaction_event(XactEvent event, void *argument)
+{
+    if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+        return;
+    while (hold_count > 0)
+        release_last_hold(event == XACT_EVENT_COMMIT);
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+{
+    while (event == SUBXACT_EVENT_ABORT_SUB && hold_count > 0 && holds[hold_count - 1].subtransaction >= mine)
+        release_last_hold(false);
+}
+
+bool
+workset_hold_take(Oid oid, bool is_quiesce, bool forget)
+{
+    workset_wakes wakes = {0};
+    workset_database *database;
+    bool held = false;
+
+    if (hold_count == HOLDS_MAX)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_find(oid);
+    if (database != NULL)
+    {
+        count_hold(database, is_quiesce, 1);
+        held = true;
+        holds[hold_count++] = (hold) {
+            .database = oid,
+            .subtransaction = GetCurrentSubTransactionId(),
+            .is_quiesce = is_quiesce,
+            .forget = forget,
+        };
+        for (int32 i = 0; is_quiesce && i < pgs_set->slot_count; i++)
+        {
+            workset_slot *slot = &pgs_set->slots[i];
+
+            if (slot->has_work && slot->database == oid)
+                (void) workset_interrupt(slot);
+        }
+        workset_database_wake_all(database, &wakes);
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return held;
+}
+
+static bool
+is_left(Oid oid, bool idle_only)
+{
+    workset_database *database;
+    bool is_empty;
+
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    database = workset_database_find(oid);
+    is_empty = database == NULL || workset_database_is_empty(database, idle_only);
+    LWLockRelease(pgs_set->lock);
+    return is_empty;
+}
+
+void
+workset_hold_wait(Oid oid, bool idle_only)
+{
+    TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_PATIENCE_MILLISECONDS);
+    static uint32 wait_event = 0;
+
+    if (wait_event == 0)
+        wait_event = pgs_wait_event("WorkersLeave");
+    while (!is_left(oid, idle_only) && GetCurrentTimestamp() < end)
+    {
+        (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEAVE_LOOK_MILLISECONDS,
+                         wait_event);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    }
+}
+
+void
+workset_holds_install(void)
+{
+    RegisterXactCallback(at_transaction_event, NULL);
+    RegisterSubXactCallback(at_subtransaction_event, NULL);
+}

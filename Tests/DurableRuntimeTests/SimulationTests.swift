@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: PostgreSQL
+
+import DurableCore
+import DurableModel
+import DurableRuntime
+import DurableTestKit
+import Testing
+
+/// Executors against a world in which everything goes wrong, compared with the reference interpreter.
+struct SimulationTests {
+    // Random graphs, crashes at every boundary, lost and doubled hints, executors at the same work: effects happen
+    // exactly once, nothing gets stuck, and every instance ends as the plain semantics say.
+    @Test func randomWorldsEndAsTheReferenceSays() {
+        for seed in 0..<300 as Range<UInt64> {
+            if let wrong = Simulation(seed: seed).run() {
+                Issue.record("reproduce with: durable-sim --seed \(seed): \(wrong)")
+                return
+            }
+        }
+        #expect(Simulation(seed: 300).run() == nil)
+    }
+
+    private func world(_ tree: Tree, faults: Faults = Faults(), executors: Int = 1) -> World {
+        let world = World(
+            seed: 1,
+            executors: executors,
+            faults: faults,
+            settings: ExecutorSettings()
+        )
+        world.start(.test(Graph(tree)))
+        return world
+    }
+
+    private func outcome(_ world: World) -> Outcome? {
+        world.store.instances[InstanceID(rawValue: 1)]?.outcome
+    }
+
+    // One step, one commit: nothing else is written on the way of a chain.
+    @Test func aChainCostsOneCommitPerStep() {
+        let world = world(.chain(.sql("value 1"), .sql("value 2"), .sql("value 3")))
+        var commits = 0
+        world.log = { if $0.contains("commit") { commits += 1 } }
+        world.run()
+        // Started with a branch or without one: the look at a whole instance is a commit without a row.
+        #expect(commits == 3 || commits == 4)
+        #expect(world.broken == nil)
+        #expect(world.store.active.isEmpty)
+    }
+
+    @Test func aFailedStepHasTheServersPrefixAndNoEffect() {
+        let world = world(.then(.sql("value 1"), .sql("late 2")))
+        world.run()
+        guard case .failed(let text, let failure)? = outcome(world) else {
+            return #expect(Bool(false))
+        }
+        #expect(
+            text
+                == Bytes(
+                    "SQL execution failed: error returned from database: deferred trouble".utf8
+                )
+        )
+        #expect(failure.sqlstate == Bytes("22012".utf8))
+        #expect(world.store.effects[InstanceID(rawValue: 1)] == [Bytes("value 1".utf8): 1])
+        #expect(world.broken == nil)
+    }
+
+    @Test func httpIsNotThereYet() {
+        let world = world(.raw(Node(kind: .http, query: Bytes("{}".utf8))))
+        world.run()
+        guard case .failed(_, let failure)? = outcome(world) else { return #expect(Bool(false)) }
+        #expect(failure.sqlstate == Bytes("0A000".utf8))
+    }
+
+    // Under probation a step that takes its process down each time is found out and never runs again.
+    @Test func aStepThatAlwaysCrashesIsFailedAtTheLimit() {
+        var faults = Faults()
+        faults.crashes = 45
+        let settings = ExecutorSettings()
+        var limits = 0
+        for seed in 0..<40 as Range<UInt64> {
+            let world = World(seed: seed, executors: 1, faults: faults, settings: settings)
+            world.isInProbation = true
+            world.start(.test(Graph(.sql("value 1"))))
+            for _ in 0..<40 { world.run() }
+            #expect(world.broken == nil)
+            guard case .failed(_, let failure)? = outcome(world) else { continue }
+            #expect(failure.sqlstate == Bytes("57P02".utf8))
+            #expect(world.store.effects.isEmpty)
+            limits += 1
+        }
+        #expect(limits > 0)
+    }
+
+    @Test func aJournalThatDoesNotFitEndsTheInstance() {
+        let world = world(.then(.sql("value 1"), .sql("value 2")))
+        world.corrupt(
+            JournalEntry(
+                branch: .root,
+                sequence: 1,
+                node: NodeIndex(rawValue: 2),
+                at: Timestamp(rawValue: 0),
+                event: .stepCompleted(result: Bytes("1".utf8))
+            )
+        )
+        world.run()
+        guard case .failed(let text, let failure)? = outcome(world) else {
+            return #expect(Bool(false))
+        }
+        #expect(failure.sqlstate == Bytes("XX001".utf8))
+        #expect(
+            String(decoding: text, as: UTF8.self).hasPrefix(
+                "journal of instance 1 is corrupt: entry 1 of branch 0"
+            )
+        )
+        #expect(world.store.active.isEmpty)
+    }
+
+    @Test func cancelStopsAtOnceAndKeepsNothingOfTheStep() {
+        let world = world(.then(.sql("value 1"), .sleep("1000")))
+        world.cancel(InstanceID(rawValue: 1), reason: "enough")
+        world.run()
+        #expect(outcome(world) == .cancelled(reason: Bytes("enough".utf8)))
+        #expect(world.store.effects.isEmpty)
+        #expect(world.store.active.isEmpty && world.store.timers.isEmpty)
+    }
+
+    // A root that waits leaves no row in `active`, and is active again when it goes on.
+    @Test func aSignalAsTheFirstNodeParksAndWakes() {
+        let world = world(.then(.signal("go", timeout: nil), .sql("value 1")))
+        world.run()
+        #expect(world.store.active.isEmpty)
+        world.signal(InstanceID(rawValue: 1), name: "go", data: "1")
+        world.run()
+        #expect(outcome(world) != nil)
+        #expect(world.broken == nil)
+    }
+}
