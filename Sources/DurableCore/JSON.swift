@@ -66,8 +66,7 @@ public struct JSONDocument: Sendable {
     /// Throws when the text is not JSON, is not UTF-8 inside its strings, has a lone surrogate, nests
     /// arrays and objects deeper than `depthMax`, or has more than `valuesMax` values and keys, each of
     /// which costs 20 bytes of memory while the document lives.
-    public init(_ text: Bytes, depthMax: Int = 1100, valuesMax: Int = 10_000_000) throws(JSONError)
-    {
+    public init(_ text: Bytes, depthMax: Int = 1100, valuesMax: Int = 10_000_000) throws(JSONError) {
         var parser = JSONParser(text: text, depthMax: depthMax, valuesMax: valuesMax)
         try parser.run()
         self.text = text

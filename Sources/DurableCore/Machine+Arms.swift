@@ -162,8 +162,7 @@ extension Machine {
         }
     }
 
-    private mutating func store(_ value: Bytes, of index: NodeIndex, in id: BranchID, at: Timestamp)
-    {
+    private mutating func store(_ value: Bytes, of index: NodeIndex, in id: BranchID, at: Timestamp) {
         if let name = record.graph.node(index)?.resultName { branches[id]?.store(value, as: name) }
         trace?.completed(index, value, at: at)
     }

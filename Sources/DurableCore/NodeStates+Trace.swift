@@ -115,8 +115,7 @@ struct NodeTrace: Sendable {
         return rows.indices.contains(i) ? rows[i].status : nil
     }
 
-    private mutating func update(_ node: NodeIndex, _ at: Timestamp, _ change: (inout Row) -> Void)
-    {
+    private mutating func update(_ node: NodeIndex, _ at: Timestamp, _ change: (inout Row) -> Void) {
         let i = Int(node.rawValue)
         guard rows.indices.contains(i) else { return }
         change(&rows[i])

@@ -85,7 +85,7 @@ public struct Substituted: Hashable, Sendable {
     public var neutralPlaced: [Placed]
     /// What looked like a reference in the code of a SQL text and was left as it is, in order, each once.
     public var unknown: [Bytes]
-    /// All names that could have been used, sorted.
+    /// All names that could have been used, sorted; empty unless something is in `unknown`.
     public var knownNames: [Bytes]
 
     /// A hint for the error that the server raises about a reference left as it is; nil when there was none.
@@ -123,7 +123,7 @@ public enum Substitution {
                 neutral: text,
                 neutralPlaced: [],
                 unknown: [],
-                knownNames: results.sortedNames
+                knownNames: []
             )
         case .sql:
             guard expanded.contains(UInt8(ascii: "$")) else {
@@ -133,7 +133,7 @@ public enum Substitution {
                     neutral: expanded,
                     neutralPlaced: [],
                     unknown: [],
-                    knownNames: results.sortedNames
+                    knownNames: []
                 )
             }
             var writer = SubstitutionWriter(expanded, results: results, scope: scope)

@@ -65,7 +65,7 @@ struct SubstitutionWriter {
             neutral: neutral,
             neutralPlaced: neutralPlaced,
             unknown: unknown,
-            knownNames: results.sortedNames
+            knownNames: unknown.isEmpty ? [] : results.sortedNames
         )
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: PostgreSQL
 
-/// What a node does. The raw value is the envelope's `node_type`.
+/// What a node does.
+///
+/// The raw value is the envelope's `node_type`.
 public enum NodeKind: String, Hashable, Sendable, CaseIterable {
     case sql = "SQL"
     case then = "THEN"

@@ -47,8 +47,7 @@ public enum ExecutorProcess {
     }
 
     /// Whether this role's work may run in this database now; looked at again whenever a catalog changed.
-    private static func mayWork(_ role: UInt32, _ settings: Settings) throws(PostgresError) -> Bool
-    {
+    private static func mayWork(_ role: UInt32, _ settings: Settings) throws(PostgresError) -> Bool {
         try ServerPort.transaction { () throws(PostgresError) in
             var installed = false
             try check(pgs_extension_exists("pg_durable", &installed))
@@ -104,7 +103,7 @@ public enum ExecutorProcess {
         }
         repeat {
             switch try executor.runTurn(ready) {
-            case .yielded:
+            case .yielded(let rest) where rest == ready:
                 pgs_work_yield()
                 return
             case .quarantined(let reason):

@@ -6,7 +6,7 @@ public import PostgresExtension
 
 /// What monitoring says of an instance.
 public enum InstanceState {
-    /// - Parameter current: as of now instead of as the statement sees it.
+    /// The status, as of now (`current`) or as the statement sees it.
     ///
     /// A cancel that is committed counts at once, before the engine has written the end: nothing but an end that is
     /// being committed at this very moment can come before it.

@@ -50,8 +50,7 @@ enum Orphans {
         try ServerPort.transaction { () throws(PostgresError) in
             var seen: [InstanceRow] = []
             try Tables.instances.open(writing: false) { table throws(PostgresError) in
-                try table.scan("instances_role_id", .latest, keys: [.oid(role)], from: .int8(from))
-                {
+                try table.scan("instances_role_id", .latest, keys: [.oid(role)], from: .int8(from)) {
                     row throws(PostgresError) in
                     seen.append(try InstanceRow.decode(row))
                     return seen.count < batchMax

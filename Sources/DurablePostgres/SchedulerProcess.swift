@@ -15,7 +15,7 @@ public struct SchedulerProcess {
     /// Timers before this one have been announced since the last sweep.
     private var announced: (due: Timestamp, instance: Int64, branch: Int32)?
     private var nextDue = Int64.max
-    private var warnedOfCopy = false
+    private var hasWarned = false
 
     public static func run(_ argument: UInt64) -> Int32 {
         var database: UInt32 = 0
@@ -82,16 +82,25 @@ public struct SchedulerProcess {
 
     /// Whether the extension is here, of this library's version, and at home.
     private mutating func isInstalled() throws(PostgresError) -> Bool {
-        let copy: Bool? = try ServerPort.transaction { () throws(PostgresError) in
-            var installed = false
-            try check(pgs_extension_exists("pg_durable", &installed))
-            guard installed else { return nil }
-            try Catalog.check()
-            if try !Home.stamps().isEmpty { return false }
-            return try !Home.adoptAfterUpgrade()
+        let copy: Bool?
+        do throws(PostgresError) {
+            copy = try ServerPort.transaction { () throws(PostgresError) in
+                var installed = false
+                try check(pgs_extension_exists("pg_durable", &installed))
+                guard installed else { return nil }
+                try Catalog.check()
+                if try !Home.stamps().isEmpty { return false }
+                return try !Home.adoptAfterUpgrade()
+            }
+        } catch {
+            guard error.state == .objectNotInPrerequisiteState else { throw error }
+            // Tables of another version: they wait for ALTER EXTENSION, or for the server's restart.
+            if !hasWarned { Log.report(error, doing: "durable functions of this database do not run") }
+            hasWarned = true
+            return false
         }
-        if copy == true && !warnedOfCopy {
-            warnedOfCopy = true
+        if copy == true && !hasWarned {
+            hasWarned = true
             Log.warning(
                 "durable functions of this database belong to another one, of which it is a copy: none runs",
                 hint: "A superuser can let this database take over with SELECT df.adopt()."

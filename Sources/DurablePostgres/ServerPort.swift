@@ -14,7 +14,9 @@ public import PostgresExtension
 public struct ServerPort: ExecutorPort {
     public typealias Failure = PostgresError
 
-    /// The role this process connected as. Not `GetUserId()`: a step may SET ROLE.
+    /// The role this process connected as.
+    ///
+    /// Not `GetUserId()`: a step may SET ROLE.
     let role: UInt32
     /// Whether a step's transaction is open and waits for `commit`.
     private var stepIsOpen = false
@@ -105,7 +107,10 @@ public struct ServerPort: ExecutorPort {
             guard try Storage.ended(instance, current: true) == nil else { return }
             let outcome = Outcome.failed(text: failure.message, failure: failure)
             try CheckpointWriter.end(
-                instance, EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: outcome), role: role)
+                instance,
+                EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: outcome),
+                role: role
+            )
         }
         pgs_waiters_wake(instance.rawValue)
         failureLog.report(failure, of: instance, publicID: nil)

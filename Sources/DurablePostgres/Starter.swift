@@ -8,9 +8,7 @@ public import PostgresExtension
 public enum Starter {
     /// Stores an instance of `envelope` for the current role and announces it for the time after the commit.
     ///
-    /// - Parameters:
-    ///   - envelope: a validated graph.
-    /// - Returns: the id users see.
+    /// `envelope` is a validated graph; the result is the id that users see.
     public static func start(
         envelope: Bytes,
         label: Bytes?,

@@ -6,8 +6,9 @@ public import DurableModel
 internal import DurableRuntime
 public import PostgresExtension
 
-/// Reads of the engine's tables, shared by executors and SQL functions. All run in the current transaction, under
-/// whatever role it has: who may see what is the caller's business.
+/// Reads of the engine's tables, shared by executors and SQL functions.
+///
+/// All run in the current transaction, under whatever role it has: who may see what is the caller's business.
 public enum Storage {
     /// Brackets engine work: a snapshot for toasted values is active inside.
     public static func access<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
@@ -19,7 +20,7 @@ public enum Storage {
 
     /// The instance with the id that users see.
     ///
-    /// - Parameter current: read what is committed by now instead of what the statement sees.
+    /// With `current`, what is committed by now counts instead of what the statement sees.
     public static func instance(
         publicID: Bytes,
         current: Bool = false
@@ -128,8 +129,7 @@ public enum Storage {
     }
 
     /// The reason of the oldest cancel request.
-    public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes?
-    {
+    public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes? {
         try Tables.requests.open(writing: false) { table throws(PostgresError) in
             try table.first(
                 "requests_pkey",

@@ -31,7 +31,9 @@ struct TableShape {
 
     static let schema: StaticString = "df_internal"
 
-    /// Opens the table, hands it to `body`, closes it. Its lock stays to the end of the transaction when writing.
+    /// Opens the table, hands it to `body`, closes it.
+    ///
+    /// Its lock stays to the end of the transaction when writing.
     func open<R>(
         writing: Bool,
         _ body: (OpenTable) throws(PostgresError) -> R
@@ -75,7 +77,9 @@ enum Visibility {
     }
 }
 
-/// An open table. Valid inside the closure it was given to.
+/// An open table.
+///
+/// Valid inside the closure it was given to.
 struct OpenTable {
     fileprivate let handle: OpaquePointer
     fileprivate let columns: Int
@@ -87,7 +91,7 @@ struct OpenTable {
 
     /// Calls `body` for each row whose first index columns equal `keys`, in the index's order, until it says `false`.
     ///
-    /// - Parameter from: a lower bound of the index column after `keys`; inclusive.
+    /// `from` is a lower bound, inclusive, of the index column after `keys`.
     func scan(
         _ index: StaticString,
         _ visibility: Visibility,

@@ -4,8 +4,10 @@ internal import CPostgres
 public import DurableModel
 public import PostgresExtension
 
-/// A role's variables. Every change is a row of its own with a growing number, so that two open transactions that set
-/// the same name never wait for each other; the highest number counts.
+/// A role's variables.
+///
+/// Every change is a row of its own with a growing number, so that two open transactions that set the same
+/// name never wait for each other; the highest number counts.
 public enum Variables {
     /// The variables of `role` that have a value, in name order.
     public static func all(

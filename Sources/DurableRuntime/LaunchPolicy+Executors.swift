@@ -70,8 +70,7 @@ extension LaunchPolicy {
 
     private func needs(in view: View, _ decision: inout Decision) -> [Need] {
         var ready: [Place: Int] = [:]
-        for executor in view.executors where executor.state == .starting || executor.state == .idle
-        {
+        for executor in view.executors where executor.state == .starting || executor.state == .idle {
             ready[executor.place, default: 0] += 1
         }
         var vacated: Set<UInt32> = []

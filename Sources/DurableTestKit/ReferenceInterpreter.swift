@@ -310,8 +310,7 @@ struct ReferenceInterpreter {
 
     // MARK: Small things
 
-    private mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry?
-    {
+    private mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry? {
         let place = cursor[branch, default: 0]
         guard let entries = journal[branch], place < entries.count else {
             if !mayBeCut {

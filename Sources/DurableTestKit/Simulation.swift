@@ -88,8 +88,7 @@ enum Checker {
         return nil
     }
 
-    private static func check(_ instance: MemoryStore.Instance, _ effects: [Bytes: Int]) -> String?
-    {
+    private static func check(_ instance: MemoryStore.Instance, _ effects: [Bytes: Int]) -> String? {
         guard let outcome = instance.outcome else { return "never ended" }
         var reference = ReferenceInterpreter(record: instance.record, journal: instance.journal)
         let isCancelled = if case .cancelled = outcome { true } else { false }

@@ -5,11 +5,15 @@ internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-/// Who may do what. Every function that reads or writes state asks here: that a name can be looked up is no right,
-/// since a view made before a revoke needs no look-up.
+/// Who may do what.
+///
+/// Every function that reads or writes state asks here: that a name can be looked up is no right, since a
+/// view made before a revoke needs no look-up.
 enum Access {
     // SAFETY: a server process has one thread; set once when the executor starts.
-    /// Whether this process is an executor. Not `df.in_workflow`, which anybody may SET.
+    /// Whether this process is an executor.
+    ///
+    /// Not `df.in_workflow`, which anybody may SET.
     nonisolated(unsafe) static var isExecutor = false
 
     /// Refuses a caller without USAGE on schema df.

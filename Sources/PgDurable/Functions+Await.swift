@@ -22,8 +22,9 @@ func dfAwaitInstance(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     }
 }
 
-/// A procedure, because a function's snapshot would block what it waits for: CREATE INDEX CONCURRENTLY waits for all
-/// older snapshots. Between two looks this one has no transaction.
+/// A procedure, because a function's snapshot would block what it waits for.
+///
+/// CREATE INDEX CONCURRENTLY waits for all older snapshots. Between two looks this one has no transaction.
 @c(df_wait_swift)
 func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in

@@ -51,8 +51,7 @@ func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfUnsetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let name = try call.text(0)
-        return try change("df.unsetvar()", refusal: "manage variables before starting the workflow")
-        {
+        return try change("df.unsetvar()", refusal: "manage variables before starting the workflow") {
             role,
             roleName throws(PostgresError) in
             try Variables.set(name, to: nil, role: role, roleName: roleName)

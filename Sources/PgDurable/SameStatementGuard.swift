@@ -10,8 +10,7 @@ internal import PostgresExtension
 /// function side by side in one statement is fine.
 enum SameStatementGuard {
     // SAFETY: a server process has one thread.
-    nonisolated(unsafe) private static var marked:
-        (function: StaticString, answer: Bytes, statement: Int64)?
+    nonisolated(unsafe) private static var marked: (function: StaticString, answer: Bytes, statement: Int64)?
 
     /// Remembers that `function` ("df.setvar()") gave this answer in the current statement.
     static func mark(_ function: StaticString, answer: String = "OK") {

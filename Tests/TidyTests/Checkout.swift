@@ -46,7 +46,9 @@ enum Checkout {
         let kinds: Set = [
             "swift", "c", "h", "py", "sql", "md", "sh", "map", "control", "modulemap", "list", "yml",
         ]
-        let skipped: Set = [".build", ".git", "build", ".pgdev", "corpus", "results", ".swiftpm", "__pycache__"]
+        let skipped: Set = [
+            ".build", ".git", "build", ".pgdev", "corpus", "results", ".swiftpm", "__pycache__",
+        ]
         guard
             let walk = FileManager.default.enumerator(
                 at: root,
@@ -75,7 +77,8 @@ enum Checkout {
     }
 
     /// `path:line: text` for every code line that matches `pattern`.
-    static func matches(_ pattern: String, in files: [SourceFile], comments: Bool = false) throws -> [String] {
+    static func matches(_ pattern: String, in files: [SourceFile], comments: Bool = false) throws -> [String]
+    {
         let regex = try NSRegularExpression(pattern: pattern)
         var found: [String] = []
         for file in files {

@@ -119,11 +119,15 @@ import Testing
         }
         var found: [String] = []
         for line in makefile.lines {
-            guard let colon = line.firstIndex(of: ":"), !line.hasPrefix("."), !line.hasPrefix("\t") else { continue }
+            guard let colon = line.firstIndex(of: ":"), !line.hasPrefix("."), !line.hasPrefix("\t") else {
+                continue
+            }
             let target = String(line[..<colon])
             guard !target.isEmpty, target.allSatisfy({ $0.isLowercase }) else { continue }
             if !line.contains(" ## ") { found.append("\(target): no explanation") }
-            if !documents.contains(where: { $0.text.contains("make \(target)") }) { found.append("\(target): unused") }
+            if !documents.contains(where: { $0.text.contains("make \(target)") }) {
+                found.append("\(target): unused")
+            }
         }
         #expect(found.isEmpty, "\(found.listed)")
     }

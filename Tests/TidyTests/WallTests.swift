@@ -10,7 +10,10 @@ import Testing
         "Sources/CPgDurable",
     ]
     static let productionSwift =
-        pure + ["Sources/DurableRuntime", "Sources/PostgresExtension", "Sources/DurablePostgres", "Sources/PgDurable"]
+        pure + [
+            "Sources/DurableRuntime", "Sources/PostgresExtension", "Sources/DurablePostgres",
+            "Sources/PgDurable",
+        ]
 
     func files(_ directories: [String], kinds: Set<String> = ["swift"]) -> [SourceFile] {
         directories.flatMap { Checkout.files(under: $0, kinds: kinds) }
@@ -19,7 +22,8 @@ import Testing
     /// A replay must give the same answer on any day: the model and the core know no clock, chance or I/O.
     @Test func pureModulesAreDeterministic() throws {
         let words = [
-            "random", "Date\\(", "ContinuousClock", "SuspendingClock", "DispatchTime", "clock_gettime", "getenv",
+            "random", "Date\\(", "ContinuousClock", "SuspendingClock", "DispatchTime", "clock_gettime",
+            "getenv",
             "readLine", "fopen", "Hasher\\(\\)", "hashValue", "ObjectIdentifier",
         ]
         // `print` only as a free function: envelopes have a method of that name.
@@ -36,9 +40,12 @@ import Testing
             "DurableRuntime": ["DurableModel", "DurableCore"],
             "DurableTestKit": ["DurableModel", "DurableCore", "DurableRuntime"],
             "PostgresExtension": ["CPostgres"],
-            "DurablePostgres": ["CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime"],
+            "DurablePostgres": [
+                "CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime",
+            ],
             "PgDurable": [
-                "CPgDurable", "CPostgres", "PostgresExtension", "DurablePostgres", "DurableModel", "DurableCore",
+                "CPgDurable", "CPostgres", "PostgresExtension", "DurablePostgres", "DurableModel",
+                "DurableCore",
                 "DurableRuntime",
             ],
         ]
@@ -48,7 +55,8 @@ import Testing
                 for (index, line) in file.codeLines.enumerated() {
                     let words = line.split(separator: " ").map(String.init)
                     guard let at = words.firstIndex(of: "import"), at + 1 < words.count else { continue }
-                    guard words[..<at].allSatisfy({ $0.hasPrefix("@") || $0 == "public" || $0 == "internal" }) else {
+                    guard words[..<at].allSatisfy({ $0.hasPrefix("@") || $0 == "public" || $0 == "internal" })
+                    else {
                         continue
                     }
                     if !may.contains(words[at + 1]) { found.append("\(file.path):\(index + 1): \(line)") }
@@ -64,7 +72,10 @@ import Testing
             file.kind == "swift" && file.path.hasPrefix("Sources/")
                 && !Self.server.contains { file.path.hasPrefix($0 + "/") }
         }
-        let found = try Checkout.matches("\\bimport\\s+(CPostgres|CPgDurable|PostgresExtension)\\b", in: others)
+        let found = try Checkout.matches(
+            "\\bimport\\s+(CPostgres|CPgDurable|PostgresExtension)\\b",
+            in: others
+        )
         #expect(found.isEmpty, "\(found.listed)")
     }
 

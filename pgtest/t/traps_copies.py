@@ -31,6 +31,15 @@ def effects(cluster, db):
     return [r[0] for r in cluster.query("SELECT n FROM public.effects ORDER BY 1", db=db)]
 
 
+def dump_of(cluster, db):
+    """What pg_dump writes."""
+    path = os.path.join(cluster.home, db + ".dump.sql")
+    done = cluster.command("pg_dump", "-f", path, *cluster.address(db=db))
+    same(done.returncode, 0, done.stdout)
+    with open(path) as file:
+        return file.read()
+
+
 def adopt_and_finish(cluster, db, done, asleep):
     with cluster.connect(user="alice", db=db) as session:
         same(session.value("SELECT df.status($1)", done), "completed")
@@ -78,12 +87,11 @@ def copy_starts_own_work(cluster):
 def dump_and_restore(cluster):
     """pg_dump and restore carry the work along; it waits for df.adopt() and belongs to the same roles."""
     done, asleep = source(cluster, "dumped")
-    dump = cluster.command("pg_dump", *cluster.address(db="dumped"))
-    same(dump.returncode, 0, dump.stdout[-500:])
+    dump = dump_of(cluster, "dumped")
     cluster.psql("CREATE DATABASE restored TEMPLATE template0")
     restored = subprocess.run(
         [os.path.join(cluster.bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *cluster.address(db="restored")],
-        input=dump.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        input=dump, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     same(restored.returncode, 0, restored.stderr[-500:])
     with cluster.connect(user="alice", db="dumped") as session:
         same(settle(session, asleep, 15), "completed")
@@ -96,7 +104,7 @@ def dump_and_restore(cluster):
 def restored_roles(cluster):
     """In a cluster where the oids mean other roles, restored work belongs to the role of that name or fails."""
     done, asleep = source(cluster, "moving")
-    dump = cluster.command("pg_dump", *cluster.address(db="moving")).stdout
+    dump = dump_of(cluster, "moving")
     with Cluster("t-traps_copies-2", cluster.settings) as other:
         # Roles in another order: other oids.
         other.psql("CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN; CREATE ROLE alice LOGIN;"

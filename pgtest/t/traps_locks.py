@@ -129,12 +129,13 @@ def own_database_copied_renamed_dropped(cluster):
     """CREATE DATABASE … TEMPLATE, RENAME and DROP of a database with our idle workers work; the workers come back."""
     cluster.psql("CREATE DATABASE ours")
     cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="ours")
-    for action in ("CREATE DATABASE ours_copy TEMPLATE ours", "ALTER DATABASE ours RENAME TO ours_renamed",
-                   "ALTER DATABASE ours_renamed RENAME TO ours"):
-        with cluster.connect(user="alice", db="ours") as session:
+    for before, action, after in (("ours", "CREATE DATABASE ours_copy TEMPLATE ours", "ours"),
+                                  ("ours", "ALTER DATABASE ours RENAME TO ours_renamed", "ours_renamed"),
+                                  ("ours_renamed", "ALTER DATABASE ours_renamed RENAME TO ours", "ours")):
+        with cluster.connect(user="alice", db=before) as session:
             run(session, "'SELECT 1'")
         quick(6, lambda: cluster.psql(action), action)
-        with cluster.connect(user="alice", db="ours_renamed" if "TO ours_" in action else "ours") as session:
+        with cluster.connect(user="alice", db=after) as session:
             run(session, "'SELECT 1'")
     quick(6, lambda: cluster.psql("DROP DATABASE ours"), "DROP DATABASE ours")
     quick(6, lambda: cluster.psql("DROP DATABASE ours_copy"), "DROP DATABASE ours_copy")
