@@ -6,8 +6,8 @@ internal import PostgresExtension
 
 /// One line in the server's log per failed instance, so that an administrator sees failures without looking for them.
 ///
-/// SQLSTATE and id only: the message may hold values, and is for the instance's owner. At most `linesMax` a minute from one
-/// executor, then the number of those left out.
+/// SQLSTATE and id only: the message may hold values, and is for the instance's owner. At most `linesMax` a
+/// minute from one executor, then the number of those left out.
 struct FailureLog {
     private static let linesMax = 10
     private var minute: Int64 = 0

@@ -105,7 +105,8 @@ private struct Wait {
             guard remaining > 0 else {
                 throw PostgresError(
                     .dataException,
-                    "Timeout after \(seconds)s waiting for instance \(shown(row.publicID)) (status: \(status.rawValue)). "
+                    "Timeout after \(seconds)s waiting for instance \(shown(row.publicID)) "
+                        + "(status: \(status.rawValue)). "
                         + "Check if background worker is running."
                 )
             }

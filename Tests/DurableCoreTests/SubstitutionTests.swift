@@ -25,7 +25,8 @@ private let names: [String: String] = [
     "na": #"{"rows":[{"v":"longer"}],"row_count":1}"#,
     "ids": #"{"rows":[{"id":1},{"id":-2},{"id":null}],"row_count":3}"#,
     "words":
-        #"{"rows":[{"w":"a"},{"w":"NULL"},{"w":"x\"y\\z"},{"w":"it's"},{"w":""},{"w":{"k":[1]}},{"w":false}],"row_count":7}"#,
+        #"{"rows":[{"w":"a"},{"w":"NULL"},{"w":"x\"y\\z"},{"w":"it's"},{"w":""},{"w":{"k":[1]}},"#
+        + #"{"w":false}],"row_count":7}"#,
     "mix":
         #"{"rows":[{"a b":1,"q\"":"x","u":true,"z":null},{"u":false,"a b":2,"z":{"k": 1}}],"row_count":2}"#,
 ]

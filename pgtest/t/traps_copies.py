@@ -40,15 +40,18 @@ def dump_of(cluster, db):
         return file.read()
 
 
-def adopt_and_finish(cluster, db, done, asleep):
+def adopt_and_finish(cluster, db, done, asleep, mapped=True):
+    """Nothing runs before df.adopt(), everything after it. `mapped`: the roles' oids mean the same here."""
     with cluster.connect(user="alice", db=db) as session:
-        same(session.value("SELECT df.status($1)", done), "completed")
+        if mapped:
+            same(session.value("SELECT df.status($1)", done), "completed")
         same(session.error("SELECT df.adopt()").sqlstate, "42501")
     time.sleep(1)
     same(effects(cluster, db), [1], "a copy ran before it was adopted")
     if cluster.value("SELECT df.adopt()", db=db) < 1:
         raise AssertionError("df.adopt() found nothing")
     with cluster.connect(user="alice", db=db) as session:
+        same(session.value("SELECT df.status($1)", done), "completed")
         same(settle(session, asleep, 15), "completed")
         same(effects(cluster, db), [1, 7])
         same(session.value("SELECT df.getvar('v')"), "kept")
@@ -106,15 +109,29 @@ def restored_roles(cluster):
     done, asleep = source(cluster, "moving")
     dump = dump_of(cluster, "moving")
     with Cluster("t-traps_copies-2", cluster.settings) as other:
-        # Roles in another order: other oids.
-        other.psql("CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE eve LOGIN; CREATE ROLE alice LOGIN;"
-                   "CREATE DATABASE moving TEMPLATE template0")
+        # eve gets the oid that alice has in the first cluster.
+        oid = cluster.value("SELECT 'alice'::regrole::oid")
+        other.psql("CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE alice LOGIN")
+        other.psql("""DO $do$ BEGIN
+            LOOP
+                CREATE ROLE eve LOGIN;
+                EXIT WHEN 'eve'::regrole::oid = %d;
+                IF 'eve'::regrole::oid > %d THEN RAISE 'no role with that oid'; END IF;
+                DROP ROLE eve;
+            END LOOP;
+        END $do$; CREATE DATABASE moving TEMPLATE template0""" % (oid, oid))
         subprocess.run([os.path.join(other.bin, "psql"), "-X", "-q", *other.address(db="moving")], input=dump,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, check=True)
-        adopt_and_finish(other, "moving", done, asleep)
-        for role in ("mallory", "bob", "eve"):
-            other.psql("SELECT df.grant_usage('%s')" % role, db="moving")
-            same(other.value("SELECT count(*) FROM df.instances", user=role, db="moving"), 0, role)
+        def others_see_nothing():
+            for role in ("mallory", "bob", "eve"):
+                other.psql("SELECT df.grant_usage('%s')" % role, db="moving")
+                for view in ("instances", "nodes", "vars"):
+                    same(other.value("SELECT count(*) FROM df." + view, user=role, db="moving"), 0, role)
+                same(other.value("SELECT df.result($1)", done, user=role, db="moving"), None, role)
+
+        others_see_nothing()
+        adopt_and_finish(other, "moving", done, asleep, mapped=False)
+        others_see_nothing()
 
 
 @suite.test
@@ -122,7 +139,7 @@ def promoted_standby(cluster):
     """A standby shows and runs nothing; promoted after the primary's death it goes on by itself, exactly once."""
     with cluster.connect(user="alice") as session:
         session.execute("CREATE TABLE alice.moved (n int)")
-        instance = start(session, "'INSERT INTO alice.moved VALUES (1)' ~> df.sleep(4) ~> "
+        instance = start(session, "'INSERT INTO alice.moved VALUES (1)' ~> df.sleep(10) ~> "
                          "'INSERT INTO alice.moved VALUES (2)'")
         wait_until(lambda: session.value("SELECT count(*) FROM alice.moved") == 1, 10, "the first step")
     standby = Cluster("t-traps_copies-3", {**cluster.settings, "primary_conninfo": "'host=%s port=%d user=postgres'"
@@ -144,7 +161,7 @@ def promoted_standby(cluster):
         cluster.stop("immediate")
         standby.command("pg_ctl", "-D", standby.data, "-w", "promote")
         with standby.connect(user="alice") as session:
-            same(settle(session, instance, 30), "completed")
+            same(settle(session, instance, 40), "completed")
             same(session.query("SELECT n FROM alice.moved ORDER BY 1"), [(1,), (2,)])
             run(session, "'SELECT 1'")
         same(standby.complaints(), [])

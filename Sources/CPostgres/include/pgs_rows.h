@@ -48,8 +48,8 @@ typedef enum pgs_snapshot {
 void pgs_rows_init(const char *extension);
 
 /*
- * Opens `schema.name`, checks that it is an ordinary heap table that belongs to the extension and that its columns have exactly
- * `kinds`. Closed by pgs_table_close (keeps no lock) or with the transaction.
+ * Opens `schema.name`, checks that it is an ordinary heap table that belongs to the extension and that its columns
+ * have exactly `kinds`. Closed by pgs_table_close (which keeps a writer's lock) or with the transaction.
  */
 pgs_error *PGS_NULLABLE pgs_table_open(
     const char *schema, const char *name, bool writing, const pgs_kind *kinds, int count,
@@ -98,7 +98,7 @@ uint32_t pgs_random32(void);
 pgs_error *PGS_NULLABLE pgs_sha256(const uint8_t *bytes, size_t length, uint8_t *out);
 
 /*
- * The instance lock: a heavyweight lock in the advisory lock space, of a class that no SQL function can reach, to
+ * The lock of an item: a heavyweight lock in the advisory lock space, of a class that no SQL function can reach, to
  * the end of the transaction. It is in pg_locks and seen by the deadlock detector.
  */
 pgs_error *PGS_NULLABLE pgs_item_lock(int64_t item);
