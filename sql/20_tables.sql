@@ -108,6 +108,7 @@ CREATE TABLE df_internal.requests (
 CREATE TABLE df_internal.variables (
     role oid NOT NULL,
     number int8 NOT NULL,
+    home int8 NOT NULL,
     name text COLLATE "C" NOT NULL,
     role_name text COLLATE "C" NOT NULL,
     value text COLLATE "C",

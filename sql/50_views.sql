@@ -11,7 +11,7 @@ SELECT i.public_id AS id,
        s.completed_at
   FROM df_internal.instances i
  CROSS JOIN LATERAL df_internal.instance_state(i.id) s
- WHERE i.role OPERATOR(pg_catalog.=) df_internal.me() OR df_internal.sees_all();
+ WHERE (i.role OPERATOR(pg_catalog.=) df_internal.me() AND df_internal.at_home(i.home)) OR df_internal.sees_all();
 
 CREATE VIEW df.nodes WITH (security_barrier) AS
 SELECT n.id,
@@ -31,13 +31,13 @@ SELECT n.id,
        n.status_details::pg_catalog.jsonb AS status_details
   FROM df_internal.instances i
  CROSS JOIN LATERAL df_internal.stored_nodes(i.id) n
- WHERE i.role OPERATOR(pg_catalog.=) df_internal.me() OR df_internal.sees_all();
+ WHERE (i.role OPERATOR(pg_catalog.=) df_internal.me() AND df_internal.at_home(i.home)) OR df_internal.sees_all();
 
 CREATE VIEW df.vars WITH (security_barrier) AS
 SELECT v.name, v.value, v.owner
   FROM (SELECT DISTINCT ON (role, name) name, value, role::pg_catalog.regrole AS owner
           FROM df_internal.variables
-         WHERE role OPERATOR(pg_catalog.=) df_internal.me() OR df_internal.sees_all()
+         WHERE (role OPERATOR(pg_catalog.=) df_internal.me() AND df_internal.at_home(home)) OR df_internal.sees_all()
          ORDER BY role, name, number DESC) v
  WHERE v.value IS NOT NULL;
 

@@ -31,6 +31,7 @@ PGS_SWIFT_FUNCTION(df_instance_nodes);
 PGS_SWIFT_FUNCTION(df_explain);
 PGS_SWIFT_FUNCTION(df_me);
 PGS_SWIFT_FUNCTION(df_sees_all);
+PGS_SWIFT_FUNCTION(df_at_home);
 PGS_SWIFT_FUNCTION(df_instance_state);
 PGS_SWIFT_FUNCTION(df_stored_nodes);
 

@@ -13,7 +13,7 @@ public enum Adoption {
     /// What is runnable is computed from the journals, since `active` is never dumped.
     public static func run() throws(PostgresError) -> Int64 {
         try Storage.access { () throws(PostgresError) in
-            var known = Set(try Home.stamps())
+            let known = Set(try Home.stamps())
             var foreign: [InstanceRow] = []
             try Tables.instances.open(writing: false) { table throws(PostgresError) in
                 try table.scan("instances_pkey", .latest, keys: []) { row throws(PostgresError) in
@@ -22,11 +22,9 @@ public enum Adoption {
                     return true
                 }
             }
-            for stamp in Set(foreign.map(\.home)).sorted() where known.insert(stamp).inserted {
-                try Home.add(stamp)
-            }
-            if known.isEmpty { try Home.add(pgs_unique_number()) }
-            try mapVariables()
+            for stamp in Set(foreign.map(\.home)).sorted() { try Home.add(stamp) }
+            if try Home.stamps().isEmpty { try Home.add(pgs_unique_number()) }
+            try mapVariables { !known.contains($0) }
             var adopted: Int64 = 0
             for row in foreign {
                 let mapped = try mapRole(row)
@@ -50,15 +48,13 @@ public enum Adoption {
         return role == 0 ? nil : role
     }
 
-    /// Rewrites the row under the oid that its role's name has here.
+    /// Rewrites the row under the oid that its role's name has here; without such a role it is nobody's.
     private static func mapRole(_ row: InstanceRow) throws(PostgresError) -> InstanceRow? {
-        guard let role = try role(named: row.roleName) else {
-            if try Storage.ended(row.id, current: true) == nil { try fail(row) }
-            return nil
-        }
-        guard role != row.role else { return row }
+        let role = try role(named: row.roleName)
+        if role == nil, try Storage.ended(row.id, current: true) == nil { try fail(row) }
+        guard (role ?? 0) != row.role else { return row }
         var mapped = row
-        mapped.role = role
+        mapped.role = role ?? 0
         try Tables.instances.open(writing: true) { table throws(PostgresError) in
             try table.delete("instances_pkey", keys: [.int8(row.id.rawValue)])
             try table.insert(mapped.columns())
@@ -66,7 +62,7 @@ public enum Adoption {
         try Tables.active.open(writing: true) { table throws(PostgresError) in
             try table.delete("active_pkey", keys: [.oid(row.role), .int8(row.id.rawValue)])
         }
-        return mapped
+        return role == nil ? nil : mapped
     }
 
     private static func fail(_ row: InstanceRow) throws(PostgresError) {
@@ -118,23 +114,21 @@ public enum Adoption {
         }
     }
 
-    private static func mapVariables() throws(PostgresError) {
+    /// Makes foreign variables those of the role that has their role's name here; without one they go.
+    private static func mapVariables(_ foreign: (Int64) -> Bool) throws(PostgresError) {
+        let home = try Home.current()
         var rows: [(role: UInt32, number: Int64, name: Bytes, roleName: Bytes, value: Bytes?)] = []
         try Tables.variables.open(writing: true) { table throws(PostgresError) in
-            try table.scan("variables_pkey", .latest, keys: []) { row in
-                rows.append(
-                    (row.oid(0), row.number(1), row.bytes(2), row.bytes(3), row.optionalText(4))
-                )
+            try table.scan("variables_pkey", .latest, keys: []) { row throws(PostgresError) in
+                guard foreign(row.number(2)) else { return true }
+                rows.append((row.oid(0), row.number(1), row.bytes(3), row.bytes(4), row.optionalText(5)))
+                _ = try row.delete(wait: true)
                 return true
             }
             for row in rows {
-                guard let role = try role(named: row.roleName), role != row.role else { continue }
-                try table.delete(
-                    "variables_pkey",
-                    keys: [.oid(row.role), .text(row.name), .int8(row.number)]
-                )
+                guard let role = try role(named: row.roleName) else { continue }
                 try table.insert([
-                    .oid(role), .int8(row.number), .text(row.name), .text(row.roleName),
+                    .oid(role), .int8(row.number), .int8(home), .text(row.name), .text(row.roleName),
                     .optionalText(row.value),
                 ])
             }

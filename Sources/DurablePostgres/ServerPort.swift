@@ -25,6 +25,8 @@ public struct ServerPort: ExecutorPort {
     /// The session could not be reset or carries something over: the process must be replaced.
     public private(set) var mustLeave = false
 
+    /// The role may not work here any more: no step runs until this process has left.
+    private var isBarred = false
     private var failureLog = FailureLog()
     /// The id that users see of the instance loaded last, for the log.
     private var lastLoaded: (instance: InstanceID, publicID: Bytes)?
@@ -126,10 +128,11 @@ public struct ServerPort: ExecutorPort {
         do throws(PostgresError) {
             stepIsOpen = true
             try step.text.withServerBytes { pgs_step_begin($0, $1) }
-            if pgs_catalog_changed(),
-                try ServerPort.standing(of: role, allowsSuperusers: allowsSuperusers)
-                    != PGS_STANDING_GOOD
-            {
+            if pgs_catalog_changed() {
+                isBarred =
+                    try ServerPort.standing(of: role, allowsSuperusers: allowsSuperusers) != PGS_STANDING_GOOD
+            }
+            if isBarred {
                 // Whoever took the role's rights away must not see another step of it begin.
                 abandon()
                 mustLeave = true

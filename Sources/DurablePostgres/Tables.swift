@@ -33,7 +33,7 @@ enum Tables {
     )
     static let variables = TableShape(
         "variables",
-        [PGS_OID, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT]
+        [PGS_OID, PGS_INT8, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT]
     )
 
     /// The version of all of the above; a library runs nothing on a catalog of another version.

@@ -14,13 +14,15 @@ public enum Variables {
         of role: UInt32,
         current: Bool
     ) throws(PostgresError) -> [(name: Bytes, value: Bytes)] {
+        let stamps = try Home.stamps()
         var latest: [(name: Bytes, value: Bytes?)] = []
         try Tables.variables.open(writing: false) { table throws(PostgresError) in
             try table.scan("variables_pkey", current ? .latest : .statement, keys: [.oid(role)]) {
                 row in
-                let name = row.bytes(2)
+                guard stamps.contains(row.number(2)) else { return true }
+                let name = row.bytes(3)
                 if latest.last?.name == name { latest.removeLast() }
-                latest.append((name, row.optionalText(4)))
+                latest.append((name, row.optionalText(5)))
                 return true
             }
         }
@@ -28,10 +30,11 @@ public enum Variables {
     }
 
     public static func value(_ name: Bytes, of role: UInt32) throws(PostgresError) -> Bytes? {
+        let stamps = try Home.stamps()
         var value: Bytes?
         try Tables.variables.open(writing: false) { table throws(PostgresError) in
             try table.scan("variables_pkey", .latest, keys: [.oid(role), .text(name)]) { row in
-                value = row.optionalText(4)
+                if stamps.contains(row.number(2)) { value = row.optionalText(5) }
                 return true
             }
         }
@@ -45,17 +48,19 @@ public enum Variables {
         role: UInt32,
         roleName: Bytes
     ) throws(PostgresError) {
+        let home = try Home.current()
+        let stamps = try Home.stamps()
         try Tables.variables.open(writing: true) { table throws(PostgresError) in
             // Older rows of the name are in nobody's way: those that another transaction is at stay for the next one.
             var remain = false
             try table.scan("variables_pkey", .latest, keys: [.oid(role), .text(name)]) {
                 row throws(PostgresError) in
-                if try !row.delete(wait: false) { remain = true }
+                if stamps.contains(row.number(2)), try !row.delete(wait: false) { remain = true }
                 return true
             }
             if value == nil && !remain { return }
             try table.insert([
-                .oid(role), .int8(pgs_unique_number()), .text(name), .text(roleName),
+                .oid(role), .int8(pgs_unique_number()), .int8(home), .text(name), .text(roleName),
                 .optionalText(value),
             ])
         }

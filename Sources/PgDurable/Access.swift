@@ -43,16 +43,34 @@ enum Access {
         return all
     }
 
+    // SAFETY: a server process has one thread.
+    /// The stamps that are at home here, read once per statement.
+    nonisolated(unsafe) private static var stamps: (statement: Int64, values: [Int64])?
+
+    /// Whether rows with this stamp belong to this database; in a copy that nobody adopted they do not.
+    static func isAtHome(_ stamp: Int64) throws(PostgresError) -> Bool {
+        let statement = pgs_now_statement()
+        if let stamps, stamps.statement == statement, stamps.values.contains(stamp) { return true }
+        let values = try Home.stamps()
+        stamps = (statement, values)
+        return values.contains(stamp)
+    }
+
     /// The instance when the caller may see it; unknown and foreign ones look the same.
-    static func visible(
-        _ publicID: Bytes,
-        current: Bool = false
-    ) throws(PostgresError) -> InstanceRow? {
-        guard let row = try Storage.instance(publicID: publicID, current: current) else {
-            return nil
-        }
-        if row.role == pgs_user_current() { return row }
-        return try seesAll() ? row : nil
+    static func visible(_ publicID: Bytes, current: Bool = false) throws(PostgresError) -> InstanceRow? {
+        try admitted(try Storage.instance(publicID: publicID, current: current))
+    }
+
+    /// The same by the engine's own number, as the statement sees it.
+    static func visible(_ id: InstanceID) throws(PostgresError) -> InstanceRow? {
+        try admitted(try Storage.instance(id, current: false))
+    }
+
+    private static func admitted(_ row: InstanceRow?) throws(PostgresError) -> InstanceRow? {
+        guard let row else { return nil }
+        if try seesAll() { return row }
+        guard row.role == pgs_user_current() else { return nil }
+        return try isAtHome(row.home) ? row : nil
     }
 
     /// The name of a role, in UTF-8.

@@ -81,3 +81,8 @@ func dfMe(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfSeesAll(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { _ throws(PostgresError) in .bool(try Access.seesAll()) }
 }
+
+@c(df_at_home_swift)
+func dfAtHome(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in .bool(try Access.isAtHome(try call.int64(0))) }
+}

@@ -18,9 +18,10 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         guard let limit = try call.optionalInt32(1) else { throw nullArgument("limit_count") }
         try checkLimit(limit)
         var found: [[SQLValue]] = []
-        try Storage.newestInstances(of: try Access.seesAll() ? nil : pgs_user_current()) {
-            row throws(PostgresError) in
+        let seesAll = try Access.seesAll()
+        try Storage.newestInstances(of: seesAll ? nil : pgs_user_current()) { row throws(PostgresError) in
             try check(pgs_interrupts_check())
+            if !seesAll, try !Access.isAtHome(row.home) { return true }
             let status = try InstanceState.status(of: row, current: false)
             guard filter == nil || filter == Bytes(status.rawValue.utf8) else { return true }
             let ended = try Storage.ended(row.id, current: false)
@@ -97,7 +98,7 @@ func dfInstanceNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_instance_state_swift)
 func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
-        guard let row = try visible(InstanceID(rawValue: try call.int64(0))) else { return }
+        guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let status = try InstanceState.status(of: row, current: false)
         let ended = try Storage.ended(row.id, current: false)
         let last = try Storage.lastEntry(row.id)
@@ -113,7 +114,7 @@ func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_stored_nodes_swift)
 func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
-        guard let row = try visible(InstanceID(rawValue: try call.int64(0))) else { return }
+        guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let report = try InstanceReport(row)
         for line in report.lines() {
             let failure = line.state.failure
@@ -127,10 +128,4 @@ func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             ])
         }
     }
-}
-
-private func visible(_ id: InstanceID) throws(PostgresError) -> InstanceRow? {
-    guard let row = try Storage.instance(id, current: false) else { return nil }
-    if row.role == pgs_user_current() { return row }
-    return try Access.seesAll() ? row : nil
 }

@@ -108,18 +108,16 @@ def restored_roles(cluster):
     """In a cluster where the oids mean other roles, restored work belongs to the role of that name or fails."""
     done, asleep = source(cluster, "moving")
     dump = dump_of(cluster, "moving")
-    with Cluster("t-traps_copies-2", cluster.settings) as other:
+    other = Cluster("t-traps_copies-2", cluster.settings)
+    try:
         # eve gets the oid that alice has in the first cluster.
         oid = cluster.value("SELECT 'alice'::regrole::oid")
-        other.psql("CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE alice LOGIN")
-        other.psql("""DO $do$ BEGIN
-            LOOP
-                CREATE ROLE eve LOGIN;
-                EXIT WHEN 'eve'::regrole::oid = %d;
-                IF 'eve'::regrole::oid > %d THEN RAISE 'no role with that oid'; END IF;
-                DROP ROLE eve;
-            END LOOP;
-        END $do$; CREATE DATABASE moving TEMPLATE template0""" % (oid, oid))
+        other.init()
+        same(other.command("pg_resetwal", "-o", str(oid), other.data).returncode, 0)
+        other.start()
+        other.psql("CREATE ROLE eve LOGIN; CREATE ROLE mallory LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE alice LOGIN")
+        same(other.value("SELECT 'eve'::regrole::oid"), oid)
+        other.psql("CREATE DATABASE moving TEMPLATE template0")
         subprocess.run([os.path.join(other.bin, "psql"), "-X", "-q", *other.address(db="moving")], input=dump,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, check=True)
         def others_see_nothing():
@@ -132,6 +130,8 @@ def restored_roles(cluster):
         others_see_nothing()
         adopt_and_finish(other, "moving", done, asleep, mapped=False)
         others_see_nothing()
+    finally:
+        other.remove(force=True)
 
 
 @suite.test
