@@ -56,8 +56,8 @@ CREATE FUNCTION df_internal.me() RETURNS oid
     LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'df_me';
 CREATE FUNCTION df_internal.sees_all() RETURNS bool
     LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'df_sees_all';
--- In a copy that nobody adopted, an oid may be another role's: rows are nobody's until df.adopt().
-CREATE FUNCTION df_internal.at_home(stamp int8) RETURNS bool
+-- In a copy that nobody adopted, an oid may be another role's: rows are the role's only if its name fits, too.
+CREATE FUNCTION df_internal.at_home(stamp int8, role_name text) RETURNS bool
     LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'df_at_home';
 CREATE FUNCTION df_internal.instance_state(instance int8)
     RETURNS TABLE (status text, updated_at timestamptz, completed_at timestamptz, root_node text)

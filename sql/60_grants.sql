@@ -6,6 +6,10 @@ BEGIN
     IF include_http THEN
         RAISE EXCEPTION 'df.http() is not part of this version' USING ERRCODE = 'feature_not_supported';
     END IF;
+    IF p_role = 'public' AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        RAISE EXCEPTION 'must be superuser to grant df usage privileges to PUBLIC'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
     EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA df TO %I%s', p_role, option);
     EXECUTE pg_catalog.format('GRANT SELECT ON df.instances, df.nodes, df.vars TO %I%s', p_role, option);
     IF with_grant THEN

@@ -103,6 +103,13 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_interrupt_part_at_commit(pgs_oid role, int64_t item, int32_t part)
+PGS_GUARD_BEGIN
+    require_preloaded();
+    append(&list.interrupts, role, item, part);
+PGS_GUARD_END
+
+pgs_error *
 pgs_timer_at_commit(int64_t due)
 PGS_GUARD_BEGIN
     require_preloaded();
@@ -172,7 +179,7 @@ interrupt_matching(const commit_entry *entry)
         workset_slot *slot = &pgs_set->slots[i];
 
         if (slot->has_work && slot->database == MyDatabaseId && (entry == NULL || slot->item == entry->item))
-            any = workset_interrupt(slot) || any;
+            any = workset_interrupt_part(slot, entry != NULL ? entry->part : -1) || any;
     }
     return any;
 }

@@ -2,6 +2,7 @@
 /* Values: detoasting, encodings, and the types that are more than a machine word. */
 #include "guard.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -10,6 +11,12 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
+
+size_t
+pgs_datum_text_size(pgs_datum value)
+{
+    return toast_raw_datum_size(value) - VARHDRSZ;
+}
 
 pgs_error *
 pgs_datum_get_text(pgs_datum value, pgs_oid type, const uint8_t **bytes, size_t *length)

@@ -10,6 +10,8 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "tcop/utility.h"
@@ -169,4 +171,31 @@ bool
 pgs_standard_conforming_strings(void)
 {
     return standard_conforming_strings;
+}
+
+static pgs_error *
+run_guarded(const char *sql)
+PGS_GUARD_BEGIN
+    SPI_connect();
+    if (SPI_execute(sql, false, 0) < 0)
+        elog(ERROR, "could not execute \"%s\"", sql);
+    SPI_finish();
+PGS_GUARD_END
+
+pgs_error *
+pgs_run_outside_extension(const char *sql)
+{
+    bool saved = creating_extension;
+    pgs_error *error;
+
+    creating_extension = false;
+    error = run_guarded(sql);
+    creating_extension = saved;
+    return error;
+}
+
+bool
+pgs_server_is_utf8(void)
+{
+    return GetDatabaseEncoding() == PG_UTF8;
 }

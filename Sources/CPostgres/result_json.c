@@ -147,11 +147,13 @@ append_text(PgsJson *json, Datum value)
     pgs_json_string(json, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
 }
 
+/* json holds what jsonb refuses (a number beyond numeric's range): it could be stored, and never be shown. */
 static void
 append_document(PgsJson *json, Datum value)
 {
     text *document = DatumGetTextPP(value);
 
+    (void) DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(document)));
     pgs_json_document(json, VARDATA_ANY(document), VARSIZE_ANY_EXHDR(document));
 }
 

@@ -264,6 +264,15 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_isolation_try_lock(bool *out)
+PGS_GUARD_BEGIN
+    LOCKTAG tag;
+
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, PGS_LOCK_CLASS + 1);
+    *out = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+PGS_GUARD_END
+
+pgs_error *
 pgs_item_lock(int64_t item)
 PGS_GUARD_BEGIN
     LOCKTAG tag;

@@ -246,3 +246,19 @@ pgs_log_duration(const char *text, bool was_logged)
             break;
     }
 }
+
+/* ---------------------------------------------------------------- cancels */
+
+void
+pgs_cancels_hold(void)
+{
+    QueryCancelPending = false;
+    HOLD_CANCEL_INTERRUPTS();
+}
+
+void
+pgs_cancels_release(void)
+{
+    if (QueryCancelHoldoffCount > 0)
+        RESUME_CANCEL_INTERRUPTS();
+}

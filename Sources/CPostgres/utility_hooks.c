@@ -49,29 +49,13 @@ owns_extension(Oid oid)
 #endif
 }
 
-static bool
-may_create_databases(void)
-{
-    HeapTuple tuple;
-    bool result = superuser();
-
-    if (result)
-        return true;
-    tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
-    if (HeapTupleIsValid(tuple))
-    {
-        result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
-        ReleaseSysCache(tuple);
-    }
-    return result;
-}
-
 static void
-vacate(const char *name, bool by_owner, bool forget)
+vacate(const char *name, bool forget)
 {
     Oid oid = name != NULL ? get_database_oid(name, true) : InvalidOid;
 
-    if (!OidIsValid(oid) || (by_owner ? !owns_database(oid) : !may_create_databases()))
+    /* Nobody else gets past the server's own check: what is a template for everybody holds none of our workers. */
+    if (!OidIsValid(oid) || !owns_database(oid))
         return;
     if (workset_hold_take(oid, false, forget))
         workset_hold_wait(oid, true);
@@ -187,19 +171,19 @@ before_statement(Node *statement, bool is_top_level)
     {
         case T_DropdbStmt:
             if (is_top_level)
-                vacate(((DropdbStmt *) statement)->dbname, true, true);
+                vacate(((DropdbStmt *) statement)->dbname, true);
             break;
         case T_CreatedbStmt:
             if (is_top_level)
-                vacate(template_of((CreatedbStmt *) statement), false, false);
+                vacate(template_of((CreatedbStmt *) statement), false);
             break;
         case T_AlterDatabaseStmt:
             if (is_top_level && moves_tablespace((AlterDatabaseStmt *) statement))
-                vacate(((AlterDatabaseStmt *) statement)->dbname, true, false);
+                vacate(((AlterDatabaseStmt *) statement)->dbname, false);
             break;
         case T_RenameStmt:
             if (((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
-                vacate(((RenameStmt *) statement)->subname, true, false);
+                vacate(((RenameStmt *) statement)->subname, false);
             break;
         case T_DropStmt:
             quiesce_for_drop((DropStmt *) statement);

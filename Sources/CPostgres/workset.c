@@ -261,9 +261,8 @@ pgs_work_push(pgs_oid role, int64_t item, int32_t part)
     return pushed;
 }
 
-/* The slot of another process that has the same work in hand. */
-static workset_slot *
-holder_of(Oid database, int64 item, int32 part)
+workset_slot *
+workset_holder_of(Oid database, int64 item, int32 part)
 {
     for (int32 i = 0; i < pgs_set->slot_count; i++)
     {
@@ -282,7 +281,7 @@ take_locked(workset_slot *slot, workset_queue *queue, pgs_work *out)
     while (queue->count > 0)
     {
         workset_entry entry = entry_pop(queue);
-        workset_slot *holder = holder_of(slot->database, entry.item, entry.part);
+        workset_slot *holder = workset_holder_of(slot->database, entry.item, entry.part);
 
         if (holder != NULL)
         {
@@ -313,6 +312,7 @@ begin_work(workset_slot *slot, workset_queue *queue, const pgs_work *work)
     slot->work_steps = 0;
     slot->has_work = true;
     slot->dirty = false;
+    slot->blameless = false;
     slot->item = work->item;
     slot->part = work->part;
     slot->deaths = work->deaths;
@@ -323,6 +323,7 @@ begin_work(workset_slot *slot, workset_queue *queue, const pgs_work *work)
     slot->phase = WORKSET_PHASE_NONE;
     slot->interrupted = false;
     slot->interrupt_next = false;
+    slot->interrupt_on_switch = false;
     LWLockRelease(slot->step_lock);
 }
 
@@ -339,6 +340,7 @@ pgs_work_take(pgs_work *out)
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     queue = &pgs_set->queues[slot->queue];
     slot->woken = false;
+    slot->has_looked = true;
     found = take_locked(slot, queue, out);
     if (found)
         begin_work(slot, queue, out);

@@ -76,6 +76,8 @@ typedef struct workset_slot {
     bool gone;         /* EXITED, and the postmaster has reaped it */
     bool has_work;     /* (item, part) is in hand */
     bool dirty;        /* somebody pushed it meanwhile */
+    bool has_looked;   /* asked for work: it came as far as that */
+    bool blameless;    /* it leaves for a reason that is not the fault of its work */
     int64 item;
     int32 part;
     int32 deaths;
@@ -91,6 +93,7 @@ typedef struct workset_slot {
     workset_phase phase;
     bool interrupted;  /* peeked: this step was interrupted by us */
     bool interrupt_next; /* an interrupt came between steps */
+    bool interrupt_on_switch; /* one came for another part of the item, which may be the next in hand */
     int32 interrupts;  /* sent to this step */
     TimestampTz interrupted_at;
 } workset_slot;
@@ -175,7 +178,12 @@ extern void workset_queue_drop(workset_queue *queue);
 extern bool workset_push(
     workset_database *database, Oid role, int64 item, int32 part, int32 deaths, workset_wakes *wakes);
 extern void workset_slot_set_idle(workset_slot *slot, bool idle);
-/* The process of a slot is gone or going: what it had in hand is put back. */
+/* The slot of another process that has the same work in hand. */
+extern workset_slot *workset_holder_of(Oid database, int64 item, int32 part);
+/*
+ * The process of a slot is gone or going: what it had in hand is put back, and the tables are swept, since it may
+ * have known of more.
+ */
 extern void workset_slot_exited(workset_slot *slot, workset_wakes *wakes);
 
 extern workset_database *workset_database_find(Oid oid);
@@ -202,6 +210,11 @@ extern uint32 workset_settings(Oid database, Oid role);
  * `set->lock` held.
  */
 extern bool workset_interrupt(workset_slot *slot);
+/*
+ * The same if the slot has `part` of its item in hand (-1: any), or the item as a whole. Else it is remembered for the
+ * moment when the slot turns to another part: it may have read the tables before the request was committed.
+ */
+extern bool workset_interrupt_part(workset_slot *slot, int32 part);
 /* SIGTERM, but never into a commit. The same locks. */
 extern void workset_terminate(workset_slot *slot);
 /* Who is in the database, the caller's own slot left out; `idle_only`: steps that run do not count. */

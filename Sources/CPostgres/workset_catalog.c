@@ -29,7 +29,7 @@ begin_look(void)
 }
 
 static int32
-scan_databases(Oid only, pgs_oid *out, int32 max, bool *connectable)
+scan_databases(Oid only, pgs_oid *out, int32 max, pgs_obstacle *obstacle)
 {
     Relation relation = table_open(DatabaseRelationId, AccessShareLock);
     TableScanDesc scan = table_beginscan_catalog(relation, 0, NULL);
@@ -40,8 +40,8 @@ scan_databases(Oid only, pgs_oid *out, int32 max, bool *connectable)
     {
         Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-        if (database->oid == only && database->datallowconn)
-            *connectable = true;
+        if (database->oid == only)
+            *obstacle = database->datallowconn ? PGS_OBSTACLE_NONE : PGS_OBSTACLE_CLOSED;
         if (!database->datallowconn || database->datistemplate)
             continue;
         if (count < max)
@@ -56,7 +56,7 @@ scan_databases(Oid only, pgs_oid *out, int32 max, bool *connectable)
 pgs_error *
 pgs_list_databases(pgs_oid *out, int32_t max, int32_t *count)
 PGS_GUARD_BEGIN
-    bool ignored = false;
+    pgs_obstacle ignored = PGS_OBSTACLE_NONE;
 
     begin_look();
     *count = scan_databases(InvalidOid, out, max, &ignored);
@@ -68,13 +68,11 @@ obstacle_to(Oid database, Oid role)
 {
     HeapTuple tuple;
     bool can_login;
-    bool connectable = false;
+    pgs_obstacle obstacle = PGS_OBSTACLE_DATABASE;
 
-    (void) scan_databases(database, NULL, 0, &connectable);
-    if (!connectable)
-        return PGS_OBSTACLE_DATABASE;
-    if (role == InvalidOid)
-        return PGS_OBSTACLE_NONE;
+    (void) scan_databases(database, NULL, 0, &obstacle);
+    if (obstacle != PGS_OBSTACLE_NONE || role == InvalidOid)
+        return obstacle;
     tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
     if (!HeapTupleIsValid(tuple))
         return PGS_OBSTACLE_ROLE;

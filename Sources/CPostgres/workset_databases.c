@@ -135,10 +135,31 @@ void
 workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes)
 {
     database->hinted = Min(database->hinted, due);
+    /* Whoever is looking for the extension there has to look again. */
+    if (!database->known)
+        database->sweep = true;
     if (due >= database->next_due)
         return;
     database->next_due = due;
     workset_wake_scheduler(wakes, database);
+}
+
+void
+pgs_timer_push(int64_t due)
+{
+    workset_wakes wakes = {0};
+    workset_database *database;
+
+    if (pgs_set == NULL)
+        return;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    database = workset_database_get(MyDatabaseId);
+    if (database != NULL)
+        workset_hint_due(database, due, &wakes);
+    else
+        workset_wake_launcher(&wakes);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
 }
 
 bool
@@ -328,13 +349,16 @@ pgs_scheduler_detach(int64_t next_due)
     if (database == NULL)
         return true;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    if ((database->sweep || database->hinted < next_due) && !pgs_scheduler_must_leave())
+    /* Timers of a database without the extension are nobody's: what is new there asks for a sweep as well. */
+    if ((database->sweep || (database->known && database->hinted < next_due)) && !pgs_scheduler_must_leave())
         leaving = false;
     else
     {
         /* One that leaves before it has looked leaves what it came for to the next. */
         if (!database->published)
             next_due = Min(next_due, database->next_due);
+        if (!database->known)
+            database->hinted = PGS_DUE_NEVER;
         database->next_due = database->known ? Min(next_due, database->hinted) : PGS_DUE_NEVER;
         database->scanning = false;
         /* Else it would be started again and again, without a pause. */

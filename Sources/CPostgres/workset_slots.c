@@ -44,6 +44,7 @@ forget_step(workset_slot *slot)
     slot->phase = WORKSET_PHASE_NONE;
     slot->interrupted = false;
     slot->interrupt_next = false;
+    slot->interrupt_on_switch = false;
     LWLockRelease(slot->step_lock);
 }
 
@@ -54,7 +55,11 @@ workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
     if (slot->state == PGS_SLOT_STARTING)
         slot->failed_start = true;
     if (slot->has_work)
-        put_back(slot, slot->deaths + (slot->died_at_work ? 1 : 0), wakes);
+    {
+        put_back(slot, slot->deaths + (slot->died_at_work && !slot->blameless ? 1 : 0), wakes);
+        /* The hint that it began with may have been for a part that it left since. */
+        workset_want_sweep(&pgs_set->databases[slot->database_index], wakes);
+    }
     slot->state = PGS_SLOT_EXITED;
     slot->since = GetCurrentTimestamp();
     slot->pid = 0;
@@ -81,7 +86,7 @@ detach(int code, Datum argument)
     was_asked = pgs_slot_must_leave();
     slot->died_at_work = slot->has_work && !was_asked && slot->interrupts < WORKSET_INTERRUPTS_MAX;
     /* It may not work there, or cannot: another one started at once would do no better. */
-    slot->failed_start = slot->taken == 0 && !was_asked && pgs_set->queues[slot->queue].count > 0;
+    slot->failed_start = !slot->has_looked && !was_asked && pgs_set->queues[slot->queue].count > 0;
     pgs_my_slot = NULL;
     workset_slot_exited(slot, &wakes);
     LWLockRelease(pgs_set->lock);
@@ -150,6 +155,51 @@ pgs_work_yield(void)
     forget_step(slot);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
+}
+
+bool
+pgs_work_switch(int32_t part)
+{
+    workset_slot *slot = pgs_my_slot;
+    workset_wakes wakes = {0};
+    workset_slot *holder;
+
+    /* The owner alone changes these. */
+    if (slot == NULL || !slot->has_work || slot->part == part)
+        return true;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    holder = workset_holder_of(slot->database, slot->item, part);
+    if (holder != NULL)
+        holder->dirty = true;
+    else
+    {
+        /* It was left because it got on: who died of it before did so at an earlier step. */
+        if (slot->dirty)
+            put_back(slot, 0, &wakes);
+        slot->has_work = true;
+        slot->part = part;
+        slot->deaths = 0;
+        LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+        slot->interrupt_next = slot->interrupt_next || slot->interrupt_on_switch;
+        slot->interrupt_on_switch = false;
+        LWLockRelease(slot->step_lock);
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return holder == NULL;
+}
+
+int32_t
+pgs_work_part(void)
+{
+    return pgs_my_slot != NULL && pgs_my_slot->has_work ? pgs_my_slot->part : -1;
+}
+
+void
+pgs_work_blameless(void)
+{
+    if (pgs_my_slot != NULL)
+        pgs_my_slot->blameless = true;
 }
 
 void
@@ -235,6 +285,19 @@ workset_interrupt(workset_slot *slot)
         slot->interrupt_next = true;
     LWLockRelease(slot->step_lock);
     return was_running;
+}
+
+bool
+workset_interrupt_part(workset_slot *slot, int32 part)
+{
+    if (part < 0 || slot->part < 0 || slot->part == part)
+        return workset_interrupt(slot);
+    if (slot == pgs_my_slot)
+        return false;
+    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
+    slot->interrupt_on_switch = true;
+    LWLockRelease(slot->step_lock);
+    return false;
 }
 
 void

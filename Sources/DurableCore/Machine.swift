@@ -91,6 +91,14 @@ public struct Machine: Sendable {
     /// Whether nothing has been journalled yet: the instance as `df.start` left it.
     public var isFresh: Bool { !hasEntries }
 
+    /// When the timer that `branch` waits for is due; nil when it waits for something else.
+    public func wakesAt(_ branch: BranchID) -> Timestamp? {
+        switch pending(branch) {
+        case .timer(_, let due), .signal(_, _, let due, _): due
+        default: nil
+        }
+    }
+
     /// The due time of the timer that fires first.
     public var earliestTimer: Timestamp? { timers.values.min() }
 

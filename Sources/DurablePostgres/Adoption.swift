@@ -81,18 +81,34 @@ public enum Adoption {
         )
     }
 
+    /// The machine of a stored instance; nil, and the instance has failed, when what is stored cannot be read.
+    private static func machine(of row: InstanceRow) throws(PostgresError) -> Machine? {
+        let reason: Bytes
+        do throws(PostgresError) {
+            var machine = Machine(record: try Storage.record(row))
+            let journal = try Storage.journal(row.id, current: true)
+            do throws(ReplayError) {
+                try machine.fold(all: journal)
+                return machine
+            } catch {
+                reason = Bytes("journal is corrupt: \(error)".utf8)
+            }
+        } catch {
+            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
+            reason = error.message
+        }
+        let failure = StepFailure(sqlstate: SQLState.dataCorrupted.text, message: reason)
+        try CheckpointWriter.end(
+            row.id,
+            EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: reason, failure: failure)),
+            role: row.role
+        )
+        return nil
+    }
+
     /// Makes `active` and the timers say what the journal says.
     private static func wake(_ row: InstanceRow?) throws(PostgresError) {
-        guard let row else { return }
-        var machine = Machine(record: try Storage.record(row))
-        let journal = try Storage.journal(row.id, current: true)
-        do throws(ReplayError) { try machine.fold(all: journal) } catch {
-            throw PostgresError(
-                .dataCorrupted,
-                "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
-                detail: String(describing: error)
-            )
-        }
+        guard let row, let machine = try machine(of: row) else { return }
         var branches = machine.runnableBranches
         if machine.isFresh { branches.insert(.root) }
         try Tables.active.open(writing: true) { table throws(PostgresError) in

@@ -15,7 +15,9 @@ enum CheckpointWriter {
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             news.entries = try Storage.news(instance, request, in: table)
         }
-        news.cancelReason = try Storage.cancelReason(instance, current: true)
+        if let request = try Storage.cancelRequest(instance, current: true) {
+            (news.cancelReason, news.cancelIsOwn) = (request.reason, request.isOwn)
+        }
         if request.wantsSignals { news.signals = try Storage.signals(instance, current: true) }
         return news
     }
@@ -101,6 +103,11 @@ enum CheckpointWriter {
         }
         try Tables.timers.open(writing: true) { table throws(PostgresError) in
             try table.delete("timers_pkey", keys: [id])
+        }
+        if case .cancelled = row.outcome {
+            try Tables.requests.open(writing: true) { table throws(PostgresError) in
+                try table.delete("requests_pkey", keys: [id])
+            }
         }
     }
 }

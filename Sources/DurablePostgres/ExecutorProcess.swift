@@ -41,6 +41,7 @@ public enum ExecutorProcess {
             guard try mayWork(role, settings()) else { return 0 }
             try loop(role, settings)
         } catch {
+            if isServersTrouble(error.state) { pgs_work_blameless() }
             Log.report(error, doing: "running a durable executor")
         }
         return 0
@@ -89,30 +90,41 @@ public enum ExecutorProcess {
         _ work: pgs_work,
         _ executor: inout Executor<ServerPort>
     ) throws(PostgresError) {
-        let ready = Ready(
-            instance: InstanceID(rawValue: work.item),
-            branch: work.part < 0 ? nil : BranchID(rawValue: work.part)
-        )
+        let instance = InstanceID(rawValue: work.item)
         if work.deaths >= Probation.attemptsMax {
             let failure = StepFailure(
                 sqlstate: Bytes("57P01".utf8),
                 message: Bytes("step was begun \(work.deaths) times and its process ended each time".utf8),
                 hint: Bytes("Look into the server's log for what ended the process.".utf8)
             )
-            try executor.port.fail(ready.instance, failure)
+            try executor.port.fail(instance, failure)
         }
         repeat {
+            // The turn may have gone on with another branch than the one it was given.
+            let part = pgs_work_part()
+            let ready = Ready(instance: instance, branch: part < 0 ? nil : BranchID(rawValue: part))
             switch try executor.runTurn(ready) {
-            case .yielded(let rest) where rest == ready:
+            case .yielded:
                 pgs_work_yield()
                 return
             case .quarantined(let reason):
                 Log.warning(
-                    "durable instance was taken out of service: \(String(decoding: reason, as: UTF8.self))"
+                    "durable function was taken out of service: \(String(decoding: reason, as: UTF8.self))"
                 )
-            default:
+            case .idle, .ended, .dropped:
                 break
             }
+            if executor.port.mustLeave {
+                pgs_work_yield()
+                return
+            }
         } while pgs_work_finish()
+    }
+
+    /// Whether an error is the server's trouble and not the work's: it will pass, and the work is tried again.
+    private static func isServersTrouble(_ state: SQLState) -> Bool {
+        let text = state.text
+        return text.starts(with: Bytes("53".utf8)) || text.starts(with: Bytes("57".utf8))
+            || text.starts(with: Bytes("58".utf8))
     }
 }

@@ -80,6 +80,9 @@ public enum Catalog {
             }
             try Home.add(pgs_unique_number())
         }
+        // A user's table with a column of a view's row type would block upgrades and DROP EXTENSION.
+        let revoke: StaticString = "REVOKE USAGE ON TYPE df.instances, df.nodes, df.vars FROM PUBLIC"
+        try PostgresExtension.check(pgs_run_outside_extension(revoke.cString))
     }
 
     /// Refuses to go on when the tables belong to another version of the library.

@@ -74,7 +74,7 @@ public struct EndedRow: Sendable {
             [.int8(instance.rawValue), .time(at), .int2(1), .text(value), .null]
         case .failed(let text, let failure):
             [
-                .int8(instance.rawValue), .time(at), .int2(2), .text(text),
+                .int8(instance.rawValue), .time(at), .int2(2), .text(FailureCoding.storable(text)),
                 .text(FailureCoding.encode(failure)),
             ]
         case .cancelled(let reason):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
+internal import CPostgres
 internal import DurableCore
 internal import DurableModel
 internal import PostgresExtension
@@ -101,11 +102,32 @@ enum FailureCoding {
     static func encode(_ failure: StepFailure) -> Bytes {
         var out = JSONObjectWriter()
         out.member("sqlstate", string: failure.sqlstate)
-        out.member("message", string: failure.message)
-        if let detail = failure.detail { out.member("detail", string: detail) }
-        if let hint = failure.hint { out.member("hint", string: hint) }
+        out.member("message", string: storable(failure.message))
+        if let detail = failure.detail { out.member("detail", string: storable(detail)) }
+        if let hint = failure.hint { out.member("hint", string: storable(hint)) }
         if let context = failure.context { out.member("context", string: context) }
         return out.finish()
+    }
+
+    /// The engine's own texts hold dashes and ellipses that other encodings than UTF8 may not have.
+    static func storable(_ text: Bytes) -> Bytes {
+        guard !pgs_server_is_utf8(), text.contains(0xE2) else { return text }
+        var out: Bytes = []
+        var i = 0
+        while i < text.count {
+            let rest = text[i...].prefix(3)
+            if rest.elementsEqual([0xE2, 0x80, 0x94]) {
+                out.append(UInt8(ascii: "-"))
+                i += 3
+            } else if rest.elementsEqual([0xE2, 0x80, 0xA6]) {
+                out += Bytes("...".utf8)
+                i += 3
+            } else {
+                out.append(text[i])
+                i += 1
+            }
+        }
+        return out
     }
 
     static func decode(_ text: Bytes) throws(PostgresError) -> StepFailure {

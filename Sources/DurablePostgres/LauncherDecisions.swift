@@ -33,9 +33,7 @@ extension LauncherProcess {
         var obstacle = PGS_OBSTACLE_NONE
         try check(pgs_check_place(database, 0, &obstacle))
         guard obstacle == PGS_OBSTACLE_NONE else {
-            unprobed.removeAll { $0 == database }
-            pgs_database_forget(database)
-            lookAgainAtOnce()
+            refuse(database, obstacle)
             return
         }
         var outcome = PGS_START_DONE
@@ -51,6 +49,19 @@ extension LauncherProcess {
             // The table of databases is full, and somebody has to leave it first.
             next = min(next, databases.failed(database, at: pgs_now()))
         }
+    }
+
+    /// A database that is gone is forgotten; one that takes no connections is looked at again later, after others.
+    private mutating func refuse(_ database: UInt32, _ obstacle: pgs_obstacle) {
+        let wasUnprobed = unprobed.contains(database)
+        unprobed.removeAll { $0 == database }
+        if obstacle == PGS_OBSTACLE_DATABASE {
+            pgs_database_forget(database)
+        } else {
+            databases.failed(database, at: pgs_now())
+            if wasUnprobed { unprobed.append(database) }
+        }
+        lookAgainAtOnce()
     }
 
     private mutating func startExecutor(_ place: LaunchPolicy.Place) throws(PostgresError) {
@@ -91,11 +102,15 @@ extension LauncherProcess {
         pgs_launcher_mute(place.database, place.role)
         guard said[place] != obstacle else { return }
         said[place] = obstacle
+        let reason =
+            switch obstacle {
+            case PGS_OBSTACLE_CLOSED: "The database does not accept connections."
+            case PGS_OBSTACLE_LOGIN: "The role is not permitted to log in."
+            default: "The role does not have the CONNECT privilege on the database."
+            }
         Log.log(
             "durable work of role \(place.role) in database \(place.database) waits",
-            detail: obstacle == PGS_OBSTACLE_LOGIN
-                ? "The role is not permitted to log in."
-                : "The role does not have the CONNECT privilege on the database."
+            detail: reason
         )
     }
 

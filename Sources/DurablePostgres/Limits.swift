@@ -7,10 +7,18 @@ public enum Limits {
     nonisolated(unsafe) public static var resultSize: Int64 = 16 * 1024 * 1024
     /// Largest envelope of a graph.
     public static let graphSize = 4 * 1024 * 1024
+    /// Longest text that is looked up as an id.
+    public static let idSize = 1024
+    /// Longest name of a result or a variable.
+    public static let nameSize = 1024
+    /// Longest reason of a cancel.
+    public static let reasonSize = 8 * 1024
     /// Largest label.
     public static let labelSize = 1024
     /// Most of all variables of a role together.
     public static let variablesSize = 1024 * 1024
+    /// What is kept of an error's message, detail and hint, each.
+    public static let messageSize = 1024 * 1024
     /// What is kept of an error's context.
     public static let contextSize = 64 * 1024
 }

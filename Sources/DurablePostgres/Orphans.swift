@@ -6,10 +6,14 @@ internal import PostgresExtension
 
 /// Instances whose role is gone: they fail, and what the role stored goes, before a new role can get its oid.
 enum Orphans {
-    private static let batchMax = 1000
+    /// Instances of one transaction: each takes a lock.
+    private static let batchMax = 100
+    // SAFETY: a server process has one thread.
+    /// Roles whose instances have been ended by this process.
+    nonisolated(unsafe) private static var done: Set<UInt32> = []
 
     static func end() throws(PostgresError) {
-        for role in try rolesWithInstances() {
+        for role in try rolesWithRows() where !done.contains(role) {
             var standing = PGS_STANDING_GOOD
             try ServerPort.transaction { () throws(PostgresError) in
                 try check(pgs_role_standing(role, nil, true, &standing))
@@ -19,29 +23,46 @@ enum Orphans {
             while let from = next { next = try endBatch(role, from: from) }
             try ServerPort.transaction { () throws(PostgresError) in
                 try Tables.variables.open(writing: true) { table throws(PostgresError) in
-                    try table.delete("variables_pkey", keys: [.oid(role)])
+                    let stamps = try Home.stamps()
+                    try table.scan("variables_pkey", .latest, keys: [.oid(role)]) {
+                        row throws(PostgresError) in
+                        // Those of a copy that nobody adopted belong to a role of another cluster.
+                        if stamps.contains(row.number(2)) { _ = try row.delete(wait: false) }
+                        return true
+                    }
                 }
             }
+            done.insert(role)
         }
     }
 
-    /// Every role that has an instance; one index probe each.
-    private static func rolesWithInstances() throws(PostgresError) -> [UInt32] {
+    /// Every role that has an instance or a variable; one index probe each.
+    private static func rolesWithRows() throws(PostgresError) -> [UInt32] {
         try ServerPort.transaction { () throws(PostgresError) in
-            try Tables.instances.open(writing: false) { table throws(PostgresError) in
-                var roles: [UInt32] = []
-                var next: UInt32? = 0
-                while let from = next {
-                    next = nil
-                    try table.scan("instances_role_id", .latest, keys: [], from: .oid(from)) {
-                        row in
-                        roles.append(row.oid(4))
-                        next = row.oid(4) < UInt32.max ? row.oid(4) + 1 : nil
-                        return false
-                    }
+            let instances = try roles(Tables.instances, index: "instances_role_id", column: 4)
+            let variables = try roles(Tables.variables, index: "variables_pkey", column: 0)
+            return Set(instances + variables).sorted()
+        }
+    }
+
+    /// The distinct roles of an index that begins with the role.
+    private static func roles(
+        _ shape: TableShape,
+        index: StaticString,
+        column: Int
+    ) throws(PostgresError) -> [UInt32] {
+        try shape.open(writing: false) { table throws(PostgresError) in
+            var roles: [UInt32] = []
+            var next: UInt32? = 0
+            while let from = next {
+                next = nil
+                try table.scan(index, .latest, keys: [], from: .oid(from)) { row in
+                    roles.append(row.oid(column))
+                    next = row.oid(column) < UInt32.max ? row.oid(column) + 1 : nil
+                    return false
                 }
-                return roles
             }
+            return roles
         }
     }
 
@@ -56,7 +77,9 @@ enum Orphans {
                     return seen.count < batchMax
                 }
             }
-            for row in seen where try Storage.ended(row.id, current: true) == nil {
+            let stamps = try Home.stamps()
+            for row in seen where stamps.contains(row.home) {
+                guard try Storage.ended(row.id, current: true) == nil else { continue }
                 try check(pgs_item_lock(row.id.rawValue))
                 guard try Storage.ended(row.id, current: true) == nil else { continue }
                 let text =

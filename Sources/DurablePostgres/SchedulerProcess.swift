@@ -132,7 +132,8 @@ public struct SchedulerProcess {
                     guard let instance = try Storage.instance(id, current: true),
                         try Storage.ended(id, current: true) == nil
                     else { return true }
-                    return pgs_work_push(instance.role, id.rawValue, -1)
+                    _ = pgs_work_push(instance.role, id.rawValue, -1)
+                    return true
                 }
             }
         }
@@ -161,10 +162,8 @@ public struct SchedulerProcess {
                         next = place.due.rawValue
                         return false
                     }
-                    // No room: a sweep will be asked for, and begins with the timers anew.
-                    guard pgs_work_push(row.oid(2), place.instance, place.branch) else {
-                        return false
-                    }
+                    // Without room the queue asks for a sweep, and that begins with the timers anew.
+                    _ = pgs_work_push(row.oid(2), place.instance, place.branch)
                     last = place
                     return true
                 }

@@ -53,6 +53,29 @@ public struct ServerPort: ExecutorPort {
 
     public mutating func shouldYield() -> Bool { mustLeave || pgs_slot_should_yield() }
 
+    public mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool {
+        pgs_work_switch(branch.rawValue)
+    }
+
+    public mutating func isolate() throws(PostgresError) {
+        // The lock goes with the session's reset after the step. Nobody waits longer than this for a step that is
+        // merely slow: then two suspects run side by side.
+        let deadline = pgs_now() &+ 60_000_000
+        var isAlone = false
+        while !isAlone, pgs_now() < deadline, !pgs_slot_must_leave() {
+            try ServerPort.transaction { () throws(PostgresError) in
+                try check(pgs_isolation_try_lock(&isAlone))
+            }
+            guard !isAlone else { return }
+            var events: Int32 = 0
+            try check(pgs_latch_wait(100, "DurableProbation", &events))
+            pgs_latch_reset()
+            try check(pgs_interrupts_check())
+        }
+    }
+
+    public mutating func announce(_ due: Timestamp) { pgs_timer_push(due.rawValue) }
+
     public mutating func makeReady(_ ready: [Ready]) {
         for item in ready {
             pgs_work_push(role, item.instance.rawValue, item.branch?.rawValue ?? -1)
@@ -78,7 +101,7 @@ public struct ServerPort: ExecutorPort {
             lastLoaded = stored.map { (instance, $0.record.publicID) }
             return stored
         } catch {
-            guard error.state == .dataCorrupted else { throw error }
+            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
             // What cannot be read cannot be run; trying again would not change it.
             try fail(instance, StepFailure(error, partlyCommitted: false))
             return nil
@@ -123,6 +146,7 @@ public struct ServerPort: ExecutorPort {
         of instance: InstanceID,
         node: NodeIndex
     ) throws(PostgresError) -> StepRun {
+        if mustLeave || pgs_slot_must_leave() { return .interrupted }
         pgs_slot_begin_step()
         var result = pgs_step_result()
         do throws(PostgresError) {
@@ -163,8 +187,12 @@ public struct ServerPort: ExecutorPort {
         var outcome: Outcome?
         do throws(PostgresError) {
             if isStep && needsImmediateCommit {
+                // Its effects are outside of the transaction: it is committed whatever was asked of the instance,
+                // and no cancel comes between this commit and the record's.
+                _ = pgs_slot_begin_commit()
                 try check(pgs_step_commit())
                 isStep = false
+                pgs_cancels_hold()
             }
             if !isStep { try check(pgs_engine_begin()) }
             let decision = try decide(instance, request, body)
@@ -177,6 +205,7 @@ public struct ServerPort: ExecutorPort {
             outcome = checkpoint.outcome
             isCommitting = true
             try check(isStep ? pgs_step_commit() : pgs_engine_commit())
+            pgs_cancels_release()
         } catch {
             abandon()
             if isCommitting && isStep { return .failed(StepFailure(error, partlyCommitted: false)) }
@@ -209,18 +238,34 @@ public struct ServerPort: ExecutorPort {
             let decision = body(try CheckpointWriter.news(instance, request))
             if case .write(let checkpoint) = decision {
                 try CheckpointWriter.write(checkpoint, instance, role: role, now: now)
-                // Steps of other branches that this commit makes pointless.
-                if request.known.count > 1, checkpoint.stopsOthers {
-                    try check(pgs_interrupt_at_commit(role, instance.rawValue))
-                }
+                try stopOthers(checkpoint, of: instance, isShared: request.known.count > 1 || !stepIsOpen)
             }
             return decision
+        }
+    }
+
+    /// Interrupts, once this is committed, the steps of other processes that it makes pointless.
+    private func stopOthers(
+        _ checkpoint: Checkpoint,
+        of instance: InstanceID,
+        isShared: Bool
+    ) throws(PostgresError) {
+        guard isShared else { return }
+        if checkpoint.outcome != nil {
+            try check(pgs_interrupt_at_commit(role, instance.rawValue))
+        } else if checkpoint.entries.contains(where: {
+            if case .raceDecided = $0.event { true } else { false }
+        }) {
+            for branch in checkpoint.deactivated {
+                try check(pgs_interrupt_part_at_commit(role, instance.rawValue, branch.rawValue))
+            }
         }
     }
 
     /// Rolls back whatever is open.
     private mutating func abandon() {
         pgs_step_abort()
+        pgs_cancels_release()
         if stepIsOpen { closeStep() }
     }
 
@@ -239,14 +284,6 @@ public struct ServerPort: ExecutorPort {
     }
 }
 
-extension Checkpoint {
-    /// Whether it ends the instance or decides a race.
-    fileprivate var stopsOthers: Bool {
-        outcome != nil
-            || entries.contains { if case .raceDecided = $0.event { true } else { false } }
-    }
-}
-
 extension StepFailure {
     /// The server's report as the journal keeps it.
     init(_ raised: PostgresError, partlyCommitted: Bool) {
@@ -256,15 +293,23 @@ extension StepFailure {
             partlyCommitted ? (error.detail.map { $0 + [0x0A] } ?? []) + note : error.detail
         self.init(
             sqlstate: error.state.text,
-            message: error.message,
-            detail: detail,
-            hint: error.hint,
-            context: error.context.map { Bytes($0.prefix(Limits.contextSize)) }
+            message: error.message.cut(to: Limits.messageSize),
+            detail: detail?.cut(to: Limits.messageSize),
+            hint: error.hint?.cut(to: Limits.messageSize),
+            context: error.context?.cut(to: Limits.contextSize)
         )
     }
 }
 
 extension Array where Element == UInt8 {
+    /// The first bytes, at most `limit`, whole characters only.
+    fileprivate func cut(to limit: Int) -> [UInt8] {
+        guard count > limit else { return self }
+        var end = limit
+        while end > 0, self[end] & 0xC0 == 0x80 { end -= 1 }
+        return Array(self[..<end])
+    }
+
     /// Calls a server function with these bytes' address and count, and throws what it returns.
     func withServerBytes(
         _ call: (UnsafePointer<UInt8>, Int) -> OpaquePointer?

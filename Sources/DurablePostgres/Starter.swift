@@ -17,6 +17,7 @@ public enum Starter {
         roleName: Bytes
     ) throws(PostgresError) -> Bytes {
         try Storage.access { () throws(PostgresError) in
+            try Catalog.check()
             let stamp = try Home.current()
             let graph = try GraphStore.store(envelope, role: role)
             let variables = try Variables.all(of: role, current: true)
@@ -76,6 +77,7 @@ public enum Starter {
     /// Records that the instance shall end as cancelled, and interrupts what it is doing once that is committed.
     public static func requestCancel(_ row: InstanceRow, reason: Bytes) throws(PostgresError) {
         try Storage.access { () throws(PostgresError) in
+            try Catalog.check()
             try Tables.requests.open(writing: true) { table throws(PostgresError) in
                 try table.insert([
                     .int8(row.id.rawValue), .int8(pgs_unique_number()),

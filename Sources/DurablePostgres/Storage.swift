@@ -130,13 +130,17 @@ public enum Storage {
 
     /// The reason of the oldest cancel request.
     public static func cancelReason(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bytes? {
+        try cancelRequest(id, current: current)?.reason
+    }
+
+    /// The oldest cancel request, and whether the current transaction itself made it.
+    static func cancelRequest(
+        _ id: InstanceID,
+        current: Bool
+    ) throws(PostgresError) -> (reason: Bytes, isOwn: Bool)? {
         try Tables.requests.open(writing: false) { table throws(PostgresError) in
-            try table.first(
-                "requests_pkey",
-                current ? .latest : .statement,
-                keys: [.int8(id.rawValue)]
-            ) {
-                $0.bytes(5)
+            try table.first("requests_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+                ($0.bytes(5), $0.isOwn)
             }
         }
     }

@@ -136,7 +136,8 @@ extension Machine {
         try fold(all: news.entries)
         var checkpoint = Checkpoint()
         if let step {
-            guard news.cancelReason == nil, outcome == nil, case .step? = pending(step.branch),
+            guard news.cancelReason == nil || news.cancelIsOwn, outcome == nil,
+                case .step? = pending(step.branch),
                 nextSequence(of: step.branch) == step.sequence
             else {
                 end = .outdated
@@ -150,6 +151,11 @@ extension Machine {
             case .attempted:
                 checkpoint.entries.append(try startAttempt(step.branch, at: now))
             }
+        }
+        if news.cancelIsOwn, let reason = news.cancelReason, step != nil {
+            checkpoint.outcome = .cancelled(reason: reason)
+            end = .committed(Executor<Port>.Stored(hasEnded: true))
+            return checkpoint
         }
         let decided = try decide(
             DecisionContext(

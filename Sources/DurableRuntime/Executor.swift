@@ -59,6 +59,8 @@ public struct Executor<Port: ExecutorPort> {
             case .reload:
                 break
             }
+            // Interrupted because somebody wants us gone: the step must not begin again here.
+            if port.shouldYield() { break }
         }
         // Whoever supersedes us is at work; the hint goes back in case it is not.
         return give(Ready(instance: ready.instance, branch: branch), insteadOf: ready)
@@ -93,11 +95,17 @@ public struct Executor<Port: ExecutorPort> {
             branch = handOut(stored, of: machine, current: branch)
         }
         while let current = branch, case .step(let node)? = machine.pending(current) {
+            // Another executor carries it on, and has been told to look again.
+            guard port.take(current, of: ready.instance) else { return .end(.idle) }
             if let progress = try carryOut(node, of: &machine, current, &branch) { return progress }
             guard let next = branch, case .step? = machine.pending(next) else { break }
             if port.shouldYield() {
                 return .end(give(Ready(instance: ready.instance, branch: next), insteadOf: ready))
             }
+        }
+        if let current = branch ?? ready.branch, let due = machine.wakesAt(current), due > port.now() {
+            // Announced too early, if our clock is behind the one that announced it: have it announced again.
+            port.announce(due)
         }
         return .end(.idle)
     }
@@ -120,6 +128,9 @@ public struct Executor<Port: ExecutorPort> {
             end.news = .failed(failure)
         } else {
             if port.isInProbation {
+                // It was running when the server crashed, and so may the culprit have been: one at a time, so that
+                // an innocent step is not counted out by another's crashes.
+                if machine.attempts(of: current) > 0 { try port.isolate() }
                 end.news = .attempted
                 let result = try commit(&machine, end)
                 guard case .committed(let stored) = result else {

@@ -40,6 +40,8 @@ public struct News: Sendable {
     public var entries: [JournalEntry]
     /// The reason of the oldest cancel request, if there is one.
     public var cancelReason: Bytes?
+    /// The step that is being committed asked for the cancel itself: both are committed, or neither.
+    public var cancelIsOwn = false
     /// Signals that no wait has consumed, oldest first.
     ///
     /// Filled only when asked for.
@@ -181,6 +183,17 @@ public protocol ExecutorPort {
 
     /// Hands branches to whoever is free.
     mutating func makeReady(_ ready: [Ready])
+
+    /// Makes this executor the one that carries `branch` on, before it runs a step of it.
+    ///
+    /// False when another executor has it in hand; that one will look at the tables again.
+    mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool
+
+    /// Waits until no other step runs that was running at a crash, for a bounded time; to the end of the next step.
+    mutating func isolate() throws(Failure)
+
+    /// Says that a stored timer is due at `due`, in case whoever watches the timers believes it has passed.
+    mutating func announce(_ due: Timestamp)
 
     /// Whether the executor should give its place to somebody else between two steps.
     mutating func shouldYield() -> Bool

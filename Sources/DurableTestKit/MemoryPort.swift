@@ -40,6 +40,13 @@ public struct MemoryPort: ExecutorPort {
 
     public var standardConformingStrings: Bool { true }
 
+    /// In memory two executors may well have the same branch in hand: the tables decide.
+    public mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool { true }
+
+    public mutating func isolate() {}
+
+    public mutating func announce(_ due: Timestamp) {}
+
     public mutating func shouldYield() -> Bool { world.random.chance(world.faults.yields) }
 
     public mutating func makeReady(_ ready: [Ready]) { world.push(ready) }

@@ -18,6 +18,7 @@ enum Access {
 
     /// Refuses a caller without USAGE on schema df.
     static func check() throws(PostgresError) {
+        try Installation.checkPreload()
         var may = false
         try PostgresExtension.check(pgs_may_use_schema("df", &may))
         guard may else {
@@ -47,13 +48,17 @@ enum Access {
     /// The stamps that are at home here, read once per statement.
     nonisolated(unsafe) private static var stamps: (statement: Int64, values: [Int64])?
 
-    /// Whether rows with this stamp belong to this database; in a copy that nobody adopted they do not.
-    static func isAtHome(_ stamp: Int64) throws(PostgresError) -> Bool {
+    /// Whether a row of the current role's oid is really its own.
+    ///
+    /// It is when its stamp is at home here. In a copy that nobody adopted the oid may be another role's, and the
+    /// name must fit, too.
+    static func isAtHome(_ stamp: Int64, roleName: Bytes) throws(PostgresError) -> Bool {
         let statement = pgs_now_statement()
         if let stamps, stamps.statement == statement, stamps.values.contains(stamp) { return true }
         let values = try Home.stamps()
         stamps = (statement, values)
-        return values.contains(stamp)
+        if values.contains(stamp) { return true }
+        return try Access.roleName(pgs_user_current()) == roleName
     }
 
     /// The instance when the caller may see it; unknown and foreign ones look the same.
@@ -70,7 +75,7 @@ enum Access {
         guard let row else { return nil }
         if try seesAll() { return row }
         guard row.role == pgs_user_current() else { return nil }
-        return try isAtHome(row.home) ? row : nil
+        return try isAtHome(row.home, roleName: row.roleName) ? row : nil
     }
 
     /// The name of a role, in UTF-8.

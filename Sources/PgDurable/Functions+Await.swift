@@ -11,7 +11,7 @@ internal import PostgresExtension
 func dfAwaitInstance(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
-        let wait = try Wait("df.await_instance()", try call.text(0), seconds: try call.int32(1))
+        let wait = try Wait("df.await_instance()", try call.instanceID(0), seconds: try call.int32(1))
         defer { pgs_waiter_leave() }
         try check(pgs_waiter_enter(wait.row.id.rawValue))
         let status = try wait.untilEnd { () throws(PostgresError) in
@@ -41,7 +41,7 @@ func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             )
         }
         try Access.check()
-        let wait = try Wait("df.wait()", try call.text(0), seconds: seconds)
+        let wait = try Wait("df.wait()", try call.instanceID(0), seconds: seconds)
         try check(pgs_nonatomic_begin())
         defer { pgs_waiter_leave() }
         try check(pgs_waiter_enter(wait.row.id.rawValue))

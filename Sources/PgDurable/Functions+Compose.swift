@@ -27,7 +27,7 @@ extension PostgresError {
 @c(df_sql_swift)
 func dfSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        let query = try call.text(0)
+        let query = try call.graph(0)
         return try composed { () throws(EnvelopeError) in try Compose.sql(query) }
     }
 }
@@ -44,7 +44,9 @@ func dfSeq(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_as_swift)
 func dfAs(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        let (operand, name) = (try operands(call, 1)[0], try call.text(1))
+        let (operand, name) = (
+            try operands(call, 1)[0], try call.text(1, atMost: Limits.nameSize, "result name")
+        )
         return try composed { () throws(EnvelopeError) in try Compose.name(operand, name) }
     }
 }
@@ -80,18 +82,9 @@ func dfSleep(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 private func operands(_ call: borrowing SQLCall, _ count: Int) throws(PostgresError) -> [Bytes] {
     var operands: [Bytes] = []
     for i in 0..<count {
-        let text = try call.text(i)
+        let text = try call.graph(i)
         try SameStatementGuard.check(text)
-        guard text.count <= Limits.graphSize else { throw graphTooLarge() }
         operands.append(text)
     }
     return operands
-}
-
-func graphTooLarge() -> PostgresError {
-    PostgresError(
-        .programLimitExceeded,
-        "durable function graph exceeds the limit of 4 MB",
-        hint: "Simplify the workflow or break it into multiple instances."
-    )
 }

@@ -9,7 +9,8 @@ internal import PostgresExtension
 func dfCancel(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.checkWrite("df.cancel()")
-        let (id, reason) = (try call.text(0), try call.text(1))
+        let id = try call.instanceID(0)
+        let reason = try call.text(1, atMost: Limits.reasonSize, "reason")
         guard let row = try Access.visible(id, current: true) else {
             throw PostgresError(
                 .undefinedObject,
@@ -32,7 +33,7 @@ func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }
 func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
-        guard let row = try Access.visible(try call.text(0)) else { return .null }
+        guard let row = try Access.visible(try call.instanceID(0)) else { return .null }
         return .text(try InstanceState.status(of: row, current: false).rawValue)
     }
 }
@@ -41,7 +42,7 @@ func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfResult(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
-        guard let row = try Access.visible(try call.text(0)),
+        guard let row = try Access.visible(try call.instanceID(0)),
             case .completed(let value) = try Storage.ended(row.id, current: false)?.outcome
         else { return .null }
         return .text(try JSONBText.canonical(value))
@@ -84,5 +85,7 @@ func dfSeesAll(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 
 @c(df_at_home_swift)
 func dfAtHome(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlFunction(fcinfo, failure) { call throws(PostgresError) in .bool(try Access.isAtHome(try call.int64(0))) }
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        .bool(try Access.isAtHome(try call.int64(0), roleName: try call.text(1)))
+    }
 }

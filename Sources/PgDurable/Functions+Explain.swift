@@ -10,7 +10,7 @@ internal import PostgresExtension
 func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
-        let text = trimmed(try call.text(0))
+        let text = trimmed(try call.graph(0))
         if isInstanceID(text) { return .text(try explainInstance(text)) }
         if let envelope = envelope(text) { return .text(explainGraph(envelope)) }
         if isExpression(text) {

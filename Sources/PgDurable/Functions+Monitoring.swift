@@ -21,7 +21,7 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         let seesAll = try Access.seesAll()
         try Storage.newestInstances(of: seesAll ? nil : pgs_user_current()) { row throws(PostgresError) in
             try check(pgs_interrupts_check())
-            if !seesAll, try !Access.isAtHome(row.home) { return true }
+            if !seesAll, try !Access.isAtHome(row.home, roleName: row.roleName) { return true }
             let status = try InstanceState.status(of: row, current: false)
             guard filter == nil || filter == Bytes(status.rawValue.utf8) else { return true }
             let ended = try Storage.ended(row.id, current: false)
@@ -62,7 +62,7 @@ func optional(_ text: Bytes?) -> SQLValue { text.map(SQLValue.text) ?? .null }
 func dfInstanceInfo(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
-        guard let row = try Access.visible(try call.text(0)) else { return }
+        guard let row = try Access.visible(try call.instanceID(0)) else { return }
         let report = try InstanceReport(row)
         try rows.append([
             .text(row.publicID), optional(row.label), functionName, functionVersion,
@@ -75,7 +75,7 @@ func dfInstanceInfo(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfInstanceNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
-        guard let row = try Access.visible(try call.text(0)) else { return }
+        guard let row = try Access.visible(try call.instanceID(0)) else { return }
         let report = try InstanceReport(row)
         for line in report.lines() {
             try check(pgs_interrupts_check())

@@ -11,14 +11,11 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         guard !call.isNull(0) else { throw nullArgument("fut") }
         guard !call.isNull(3) else { throw nullArgument("transaction_mode") }
-        try checkMode(try call.text(3))
+        try checkMode(try call.text(3, atMost: Limits.nameSize, "transaction_mode"))
         try Access.checkWrite("df.start()")
-        let envelope = try StartText.envelope(try call.text(0))
-        let label = try call.optionalText(1)
-        if let label, label.count > Limits.labelSize {
-            throw PostgresError(.programLimitExceeded, "label exceeds the limit of 1024 bytes")
-        }
-        try checkDatabase(try call.optionalText(2))
+        let envelope = try StartText.envelope(try call.graph(0))
+        let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
+        try checkDatabase(call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database"))
         let role = pgs_user_current()
         let name = try submitterName(role)
         return .text(
@@ -115,7 +112,6 @@ enum StartText {
     static func envelope(_ text: Bytes) throws(PostgresError) -> Bytes {
         if let last, last.text == text { return last.envelope }
         try SameStatementGuard.check(text, prefix: "Invalid durable function: ")
-        guard text.count <= Limits.graphSize else { throw graphTooLarge() }
         do throws(EnvelopeError) {
             let graph = try Envelope.start(text)
             try Envelope.checkStructure(graph)

@@ -27,7 +27,8 @@ private func change(
 @c(df_setvar_swift)
 func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        let (name, value) = (try call.text(0), try call.text(1))
+        let name = try call.text(0, atMost: Limits.nameSize, "variable name")
+        let value = try call.text(1, atMost: Limits.variablesSize, "variable")
         return try change("df.setvar()", refusal: "set variables before starting the workflow") {
             role,
             roleName throws(PostgresError) in
@@ -50,7 +51,7 @@ func dfSetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_unsetvar_swift)
 func dfUnsetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        let name = try call.text(0)
+        let name = try call.text(0, atMost: Limits.nameSize, "variable name")
         return try change("df.unsetvar()", refusal: "manage variables before starting the workflow") {
             role,
             roleName throws(PostgresError) in
@@ -76,7 +77,7 @@ func dfClearvars(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfGetvar(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
-        let name = try call.text(0)
+        let name = try call.text(0, atMost: Limits.nameSize, "variable name")
         let value = try Storage.access { () throws(PostgresError) in
             try Variables.value(name, of: pgs_user_current())
         }

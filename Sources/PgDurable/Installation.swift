@@ -6,6 +6,12 @@ internal import PostgresExtension
 /// What must hold before CREATE EXTENSION may succeed.
 enum Installation {
     static func check() throws(PostgresError) {
+        try checkPreload()
+        try checkDatabase()
+    }
+
+    /// Loaded any other way, the library has no shared memory and no processes.
+    static func checkPreload() throws(PostgresError) {
         guard pgs_workset_is_ready() else {
             throw PostgresError(
                 .objectNotInPrerequisiteState,
@@ -14,6 +20,9 @@ enum Installation {
                     "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server."
             )
         }
+    }
+
+    private static func checkDatabase() throws(PostgresError) {
         let wanted = Settings.database.value
         guard !wanted.isEmpty else { return }
         var found: UInt32 = 0

@@ -71,6 +71,13 @@ public struct SQLCall: ~Copyable {
     }
 
     /// UTF-8; of type `text`, `varchar`, `char(n)` or `name`.
+    /// The size of a text argument in bytes of the server's encoding, without copying or detoasting it.
+    public borrowing func textSize(_ index: Int) throws(PostgresError) -> Int {
+        var argument = pgs_argument()
+        try check(pgs_call_argument(fcinfo, Int32(clamping: index), &argument))
+        return argument.is_null ? 0 : Int(pgs_datum_text_size(argument.value))
+    }
+
     public borrowing func text(_ index: Int) throws(PostgresError) -> [UInt8] {
         try argument(index).text()
     }

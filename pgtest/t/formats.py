@@ -27,10 +27,10 @@ def every_kind_of_entry_is_carried_on(cluster):
     with cluster.connect(user="alice") as session:
         same(settle(session, "f0000001", 20), "completed")
         same(session.value("SELECT df.result('f0000001')"),
-             '{"rows": [{"d": "{\\"ok\\":true}", "v": 42}], "row_count": 1}')
+             '{"rows": [{"d": "{\\"ok\\": true}", "v": 42}], "row_count": 1}')
         same(settle(session, "f0000002", 20), "completed")
-        same(session.value("SELECT count(*) FROM public.format_effects"), "2")
-        nodes = dict(session.rows("SELECT node_type || coalesce(query, ''), inferred_status "
+        same(session.value("SELECT count(*) FROM public.format_effects"), 2)
+        nodes = dict(session.query("SELECT node_type || coalesce(query, ''), inferred_status "
                                   "FROM df.instance_nodes('f0000001') WHERE node_type IN ('SLEEP', 'SIGNAL', 'RACE')"))
         same(sorted(nodes.values()), ["completed", "completed", "skipped"])
 
@@ -39,7 +39,7 @@ def every_kind_of_entry_is_carried_on(cluster):
 def what_had_ended_is_shown(cluster):
     """A failed, a completed and a cancelled instance keep their status, text and failure report."""
     with cluster.connect(user="alice") as session:
-        same(session.rows("SELECT id, status FROM df.instances WHERE id LIKE 'f000001%' ORDER BY id"),
+        same(session.query("SELECT id, status FROM df.instances WHERE id LIKE 'f000001%' ORDER BY id"),
              [("f0000011", "failed"), ("f0000012", "completed"), ("f0000013", "cancelled")])
         same(session.value("SELECT output FROM df.instance_info('f0000011')"), "boom")
         same(session.value("SELECT error FROM df.nodes WHERE instance_id = 'f0000011'"), "22012: boom")

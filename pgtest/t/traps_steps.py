@@ -185,7 +185,7 @@ def results(cluster):
         ("SELECT 42 AS answer", '{"rows":[{"answer":42}],"row_count":1}'),
         ("SELECT 1 WHERE false", '{"rows":[],"row_count":0}'),
         ("CREATE TABLE alice.r (n int)", '{"rows":[],"row_count":0}'),
-        ("INSERT INTO alice.r VALUES (1), (2)", '{"rows":[],"row_count":0}'),
+        ("INSERT INTO alice.r VALUES (1), (2)", '{"rows":[],"row_count":2}'),
         ("INSERT INTO alice.r VALUES (3) RETURNING n", '{"rows":[{"n":3}],"row_count":1}'),
         ("SELECT", '{"rows":[{}],"row_count":1}'),
         ("SELECT true AS b, NULL AS n, 1.50 AS d, 'x' AS t", '{"rows":[{"b":true,"n":null,"d":"1.50","t":"x"}],'

@@ -94,6 +94,8 @@ pgs_oid pgs_call_collation(const void *fcinfo);
 /* text, varchar, bpchar, json as UTF-8; name, too. */
 pgs_error *PGS_NULLABLE pgs_datum_get_text(
     pgs_datum value, pgs_oid type, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
+/* Bytes of a text's content, compressed or not, without reading it. */
+size_t pgs_datum_text_size(pgs_datum value);
 /* jsonb or json in text form, UTF-8. */
 pgs_error *PGS_NULLABLE pgs_datum_get_json(
     pgs_datum value, pgs_oid type, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);

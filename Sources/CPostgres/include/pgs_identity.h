@@ -28,6 +28,12 @@ pgs_error *PGS_NULLABLE pgs_role_standing(
 void pgs_catalog_watch(void);
 bool pgs_catalog_changed(void);
 
+/*
+ * Runs a command of the install script as if it came after it, so that it is not remembered as the extension's initial
+ * privileges. For privileges on row types, which pg_dump warns about when it finds them there.
+ */
+pgs_error *PGS_NULLABLE pgs_run_outside_extension(const char *sql);
+
 /* Whether the current role has USAGE on `schema`. */
 pgs_error *PGS_NULLABLE pgs_may_use_schema(const char *schema, bool *out);
 
@@ -47,6 +53,8 @@ pgs_error *PGS_NULLABLE pgs_prevent_write(const char *command);
 
 /* For an executor, before it connects: ALTER ROLE … SET role must not make the session somebody else. */
 pgs_error *PGS_NULLABLE pgs_pin_role_setting(void);
+/* Whether this database's encoding is UTF8. */
+bool pgs_server_is_utf8(void);
 /* The session's setting of that name. */
 bool pgs_standard_conforming_strings(void);
 /* session_preload_libraries, which background workers do not load by themselves; in a transaction of its own. */

@@ -53,7 +53,7 @@ typedef struct pgs_slot_view {
     int64_t taken;           /* works taken in its life */
     bool leave_asked;
     bool gone;               /* EXITED, and the postmaster has reaped it: the slot can be released */
-    bool failed_start;       /* EXITED without having attached, or without having touched the work that waits */
+    bool failed_start;       /* EXITED without having attached, or without having looked for the work that waits */
     bool died_at_work;       /* EXITED with work in hand and not because we wanted it */
 } pgs_slot_view;
 
@@ -125,7 +125,7 @@ void pgs_launcher_ask_scheduler_leave(pgs_oid database);
 void pgs_launcher_stop(bool stopped);
 /* Drops the work of a role that does not exist. */
 void pgs_launcher_forget_queue(pgs_oid database, pgs_oid role);
-/* Drops all that is known of a database that does not exist or may not be connected to. */
+/* Drops all that is known of a database that does not exist. */
 void pgs_database_forget(pgs_oid database);
 
 /*
@@ -135,7 +135,8 @@ void pgs_database_forget(pgs_oid database);
 pgs_error *PGS_NULLABLE pgs_list_databases(pgs_oid *PGS_NULLABLE out, int32_t max, int32_t *count);
 typedef enum pgs_obstacle {
     PGS_OBSTACLE_NONE = 0,
-    PGS_OBSTACLE_DATABASE,  /* is not there or takes no connections */
+    PGS_OBSTACLE_DATABASE,  /* is not there */
+    PGS_OBSTACLE_CLOSED,    /* takes no connections now (ALLOW_CONNECTIONS) */
     PGS_OBSTACLE_ROLE,      /* does not exist */
     PGS_OBSTACLE_LOGIN,     /* the role may not log in */
     PGS_OBSTACLE_CONNECT    /* the role lacks CONNECT on the database */

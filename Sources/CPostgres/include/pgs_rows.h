@@ -103,6 +103,9 @@ pgs_error *PGS_NULLABLE pgs_sha256(const uint8_t *bytes, size_t length, uint8_t 
  */
 pgs_error *PGS_NULLABLE pgs_item_lock(int64_t item);
 
+/* Tries to be the one process of this database that has this lock, until the session is reset; does not wait. */
+pgs_error *PGS_NULLABLE pgs_isolation_try_lock(bool *out);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif

@@ -46,6 +46,10 @@ pgs_error *PGS_NULLABLE pgs_step_finish_user_code(void);
 /* Disarms the timeouts, commits, and logs the duration if the log's settings ask for it. */
 pgs_error *PGS_NULLABLE pgs_step_commit(void);
 
+/* Between these no cancel is answered; an error, too, ends the hold. */
+void pgs_cancels_hold(void);
+void pgs_cancels_release(void);
+
 /* The server's whole error path: rolls back, whatever state the transaction is in. Never fails (FATAL at worst). */
 void pgs_step_abort(void);
 

@@ -44,6 +44,11 @@ typedef struct pgs_work {
 pgs_error *PGS_NULLABLE pgs_work_at_commit(pgs_oid role, int64_t item, int32_t part);
 /* Also interrupts a step of `item` that is running, except one of this process itself. */
 pgs_error *PGS_NULLABLE pgs_interrupt_at_commit(pgs_oid role, int64_t item);
+/*
+ * Interrupts a step of `item` that runs as `part`, except one of this process itself, and announces nothing. A process
+ * that has another part of the item in hand meets it as a late interrupt if it turns to a further part.
+ */
+pgs_error *PGS_NULLABLE pgs_interrupt_part_at_commit(pgs_oid role, int64_t item, int32_t part);
 /* A timer row of this database was written that is due at `due` (server timestamp, microseconds). */
 pgs_error *PGS_NULLABLE pgs_timer_at_commit(int64_t due);
 /* The tables of this database hold work that nobody was told of (adoption, overflow). */
@@ -67,18 +72,38 @@ bool pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role);
  */
 bool pgs_work_push(pgs_oid role, int64_t item, int32_t part);
 /*
+ * As pgs_timer_at_commit, at once and in no transaction: a timer of this database that was announced is not due yet
+ * by this process's clock, which was set back. The scheduler, or the launcher for it, looks at the timers again.
+ */
+void pgs_timer_push(int64_t due);
+/*
  * Takes the next work of this executor's queue; it is this executor's until pgs_work_finish or pgs_work_yield. Work
  * that another slot has in hand is not given out: that slot learns it from pgs_work_finish. False: nothing to do;
  * wait on the latch (this process counts as idle from here on) and look at pgs_slot_must_leave.
  */
 bool pgs_work_take(pgs_work *out);
 /*
- * Gives it up. True when somebody pushed it meanwhile: it is still ours, read the tables again. To be called after
- * the commit, when this process knows nothing more to do for it.
+ * Between two steps: this process turns to another part of the item in hand, whose deaths count from 0; that part is
+ * what pushes, interrupts, pgs_work_finish, pgs_work_yield and the end of the process are about from here on. If the
+ * part it leaves was pushed meanwhile, that is queued again. False: another slot has the part in hand, which will look
+ * at it again, and this one keeps what it had. True without work in hand, which changes nothing.
+ */
+bool pgs_work_switch(int32_t part);
+/* The part in hand: what was taken, or switched to since. -1 also when nothing is in hand. */
+int32_t pgs_work_part(void);
+/*
+ * Gives it up. True when somebody pushed it meanwhile: (item, pgs_work_part()) is still ours, read the tables again.
+ * To be called after the commit, when this process knows nothing more to do for it.
  */
 bool pgs_work_finish(void);
 /* Gives it up and puts it at the end of the queue, in one. */
 void pgs_work_yield(void);
+/*
+ * This process is about to end for a reason that is not the fault of the work in hand (disk full, lock table full): at
+ * its exit the work is put back without counting a death. The launcher still waits before it starts another one
+ * there. Holds until the next pgs_work_take.
+ */
+void pgs_work_blameless(void);
 /*
  * A new step begins: new generation, late SIGINTs of others are forgotten. An interrupt of ours that came since the
  * work was taken, or since the last step, hits this step at its first CHECK_FOR_INTERRUPTS: whoever asked committed his
