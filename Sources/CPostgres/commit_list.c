@@ -38,6 +38,7 @@ static struct commit_list {
     TimestampTz due;
     bool has_due;
     bool sweep;
+    bool everywhere; /* every database of ours is to be swept */
     uint64 settings; /* bits: the buckets of those whose settings changed */
     bool any;
     bool committed;
@@ -125,6 +126,13 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_sweep_everywhere_at_commit(void)
+PGS_GUARD_BEGIN
+    require_preloaded();
+    list.everywhere = true;
+PGS_GUARD_END
+
+pgs_error *
 pgs_settings_changed_at_commit(pgs_oid of)
 PGS_GUARD_BEGIN
     require_preloaded();
@@ -178,8 +186,8 @@ interrupt_matching(const commit_entry *entry)
     {
         workset_slot *slot = &pgs_set->slots[i];
 
-        if (slot->has_work && slot->database == MyDatabaseId && (entry == NULL || slot->item == entry->item))
-            any = workset_interrupt_part(slot, entry != NULL ? entry->part : -1) || any;
+        if (slot->has_work && slot->database == MyDatabaseId && slot->item == entry->item)
+            any = workset_interrupt_part(slot, entry->part) || any;
     }
     return any;
 }
@@ -198,12 +206,6 @@ deliver_interrupts(workset_wakes *wakes)
             any = interrupt_matching(&list.interrupts.entries[done]) || any;
         LWLockRelease(pgs_set->lock);
     }
-    if (list.interrupts.overflow)
-    {
-        LWLockAcquire(pgs_set->lock, LW_SHARED);
-        any = interrupt_matching(NULL) || any;
-        LWLockRelease(pgs_set->lock);
-    }
     /* It repeats what a step swallows. */
     if (any)
         workset_wake_launcher(wakes);
@@ -212,7 +214,8 @@ deliver_interrupts(workset_wakes *wakes)
 static void
 deliver_wishes(workset_wakes *wakes)
 {
-    bool sweep = list.sweep || list.works.overflow;
+    /* What did not fit is found in the tables; whoever finds a request interrupts the step it is about. */
+    bool sweep = list.sweep || list.works.overflow || list.interrupts.overflow;
 
     if (list.settings != 0)
     {
@@ -223,6 +226,16 @@ deliver_wishes(workset_wakes *wakes)
         }
         for (int32 i = 0; i < pgs_set->slot_count; i++)
             workset_wake(wakes, ((volatile workset_slot *) &pgs_set->slots[i])->procno);
+    }
+    if (list.everywhere)
+    {
+        LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+        for (int32 i = 0; i < WORKSET_DATABASES; i++)
+        {
+            if (OidIsValid(pgs_set->databases[i].oid) && pgs_set->databases[i].known)
+                workset_want_sweep(&pgs_set->databases[i], wakes);
+        }
+        LWLockRelease(pgs_set->lock);
     }
     if (list.has_due || sweep)
     {

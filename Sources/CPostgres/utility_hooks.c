@@ -203,6 +203,16 @@ settings_changed(Oid of)
     (void) error;
 }
 
+/* What they left is ended by the schedulers, and those may have gone. */
+static void
+roles_dropped(void)
+{
+    pgs_error *error = pgs_sweep_everywhere_at_commit();
+
+    Assert(error == NULL);
+    (void) error;
+}
+
 static void
 role_changed(RoleSpec *role)
 {
@@ -216,6 +226,8 @@ after_statement(NodeTag tag, Node *statement)
         role_changed(((AlterRoleStmt *) statement)->role);
     else if (tag == T_AlterRoleSetStmt)
         role_changed(((AlterRoleSetStmt *) statement)->role);
+    else if (tag == T_DropRoleStmt)
+        roles_dropped();
     else if (tag == T_AlterDatabaseSetStmt)
         settings_changed(get_database_oid(((AlterDatabaseSetStmt *) statement)->dbname, true));
 }

@@ -40,21 +40,22 @@ public struct SchedulerProcess {
             var reloaded = false
             try check(pgs_interrupts_service(&reloaded))
             if pgs_scheduler_must_leave(), pgs_scheduler_detach(nextDue) { return }
+            // The wish is taken before the look: what is committed in between asks again.
+            let mustSweep = pgs_scheduler_take_sweep()
             guard try isInstalled() else {
                 pgs_database_mark(false)
-                _ = pgs_scheduler_take_sweep()
-                pgs_scheduler_sweep_done()
+                if mustSweep { pgs_scheduler_sweep_done() }
                 if pgs_scheduler_detach(Int64.max) { return }
                 try pause(100)
                 continue
             }
             pgs_database_mark(true)
-            if pgs_catalog_changed() { rolesMayBeGone = true }
+            if pgs_catalog_changed() || mustSweep { rolesMayBeGone = true }
             if rolesMayBeGone {
                 rolesMayBeGone = false
                 try Orphans.end()
             }
-            if pgs_scheduler_take_sweep() {
+            if mustSweep {
                 quietSince = pgs_now()
                 try sweep()
                 pgs_scheduler_sweep_done()

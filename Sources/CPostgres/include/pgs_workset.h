@@ -38,8 +38,8 @@ typedef struct pgs_work {
  *
  * Memory is reserved before these return, so that delivery cannot fail. What a rolled-back savepoint collected is
  * dropped, but for the due time of timers and the wish for a sweep, which are harmless. Beyond 100,000 entries in one
- * transaction only the wish for a sweep is kept (for interrupts: every running step of the database is interrupted,
- * and looks at its item again). PREPARE TRANSACTION drops the list; COMMIT PREPARED then asks for a sweep.
+ * transaction only the wish for a sweep is kept (interrupts: whoever finds the
+ * request in the tables interrupts the step). PREPARE TRANSACTION drops the list; COMMIT PREPARED then asks for a sweep.
  */
 pgs_error *PGS_NULLABLE pgs_work_at_commit(pgs_oid role, int64_t item, int32_t part);
 /* Also interrupts a step of `item` that is running, except one of this process itself. */
@@ -53,6 +53,8 @@ pgs_error *PGS_NULLABLE pgs_interrupt_part_at_commit(pgs_oid role, int64_t item,
 pgs_error *PGS_NULLABLE pgs_timer_at_commit(int64_t due);
 /* The tables of this database hold work that nobody was told of (adoption, overflow). */
 pgs_error *PGS_NULLABLE pgs_sweep_at_commit(void);
+/* The same for every database of the cluster that is known to hold work (a role was dropped). */
+pgs_error *PGS_NULLABLE pgs_sweep_everywhere_at_commit(void);
 /*
  * Settings or rights of a role or a database (its oid; 0: of all) changed: executors of it that started before leave
  * after their present step.
