@@ -1,4 +1,4 @@
--- The engine's tables. Rules of this file (docs/internals/storage.md):
+-- The engine's tables. Rules of this file (docs/adr/0004-direct-heap-writes.md):
 --   plain immediate btree indexes, no column of a user-defined type, no foreign keys, no trigger, no default that
 --   calls a function; row security on and no policy, no grant; a primary key everywhere.
 -- The library compares these columns with its own list and refuses to run on any difference.

@@ -70,7 +70,6 @@ public struct SQLCall: ~Copyable {
         try argument(index).uuid()
     }
 
-    /// UTF-8; of type `text`, `varchar`, `char(n)` or `name`.
     /// The size of a text argument in bytes of the server's encoding, without copying or detoasting it.
     public borrowing func textSize(_ index: Int) throws(PostgresError) -> Int {
         var argument = pgs_argument()
@@ -78,6 +77,7 @@ public struct SQLCall: ~Copyable {
         return argument.is_null ? 0 : Int(pgs_datum_text_size(argument.value))
     }
 
+    /// UTF-8; of type `text`, `varchar`, `char(n)` or `name`.
     public borrowing func text(_ index: Int) throws(PostgresError) -> [UInt8] {
         try argument(index).text()
     }
