@@ -38,8 +38,8 @@ typedef struct pgs_work {
  *
  * Memory is reserved before these return, so that delivery cannot fail. What a rolled-back savepoint collected is
  * dropped, but for the due time of timers and the wish for a sweep, which are harmless. Beyond 100,000 entries in one
- * transaction only the wish for a sweep is kept (interrupts: whoever finds the
- * request in the tables interrupts the step). PREPARE TRANSACTION drops the list; COMMIT PREPARED then asks for a sweep.
+ * transaction only the wish for a sweep is kept (interrupts: whoever finds the request in the tables interrupts the
+ * step). PREPARE TRANSACTION drops the list; COMMIT PREPARED then asks for a sweep.
  */
 pgs_error *PGS_NULLABLE pgs_work_at_commit(pgs_oid role, int64_t item, int32_t part);
 /* Also interrupts a step of `item` that is running, except one of this process itself. */
