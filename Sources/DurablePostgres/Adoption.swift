@@ -51,7 +51,7 @@ public enum Adoption {
     /// Rewrites the row under the oid that its role's name has here; without such a role it is nobody's.
     private static func mapRole(_ row: InstanceRow) throws(PostgresError) -> InstanceRow? {
         let role = try role(named: row.roleName)
-        if role == nil, try Storage.ended(row.id, current: true) == nil { try fail(row) }
+        if role == nil, try Storage.ended(row.id, current: true) == nil { try Orphans.fail(row) }
         guard (role ?? 0) != row.role else { return row }
         var mapped = row
         mapped.role = role ?? 0
@@ -63,22 +63,6 @@ public enum Adoption {
             try table.delete("active_pkey", keys: [.oid(row.role), .int8(row.id.rawValue)])
         }
         return role == nil ? nil : mapped
-    }
-
-    private static func fail(_ row: InstanceRow) throws(PostgresError) {
-        let text =
-            Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8)
-            + row.roleName
-            + Bytes("\" no longer exists".utf8)
-        let failure = StepFailure(sqlstate: Bytes("42704".utf8), message: text)
-        try CheckpointWriter.end(
-            row.id,
-            EndedRow(
-                at: Timestamp(rawValue: pgs_now()),
-                outcome: .failed(text: text, failure: failure)
-            ),
-            role: row.role
-        )
     }
 
     /// The machine of a stored instance; nil, and the instance has failed, when what is stored cannot be read.

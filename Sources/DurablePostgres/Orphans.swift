@@ -82,24 +82,25 @@ enum Orphans {
                 guard try Storage.ended(row.id, current: true) == nil else { continue }
                 try check(pgs_item_lock(row.id.rawValue))
                 guard try Storage.ended(row.id, current: true) == nil else { continue }
-                let text =
-                    Bytes("Instance ".utf8) + row.publicID
-                    + Bytes(": submitted_by role \"".utf8) + row.roleName
-                    + Bytes("\" no longer exists".utf8)
-                let failure = StepFailure(sqlstate: Bytes("42704".utf8), message: text)
-                try CheckpointWriter.end(
-                    row.id,
-                    EndedRow(
-                        at: Timestamp(rawValue: pgs_now()),
-                        outcome: .failed(text: text, failure: failure)
-                    ),
-                    role: role
-                )
+                try fail(row)
             }
             guard seen.count == batchMax, let last = seen.last, last.id.rawValue < Int64.max else {
                 return nil
             }
             return last.id.rawValue + 1
         }
+    }
+
+    /// Writes that an instance failed because its role is gone.
+    static func fail(_ row: InstanceRow) throws(PostgresError) {
+        let text =
+            Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8) + row.roleName
+            + Bytes("\" no longer exists".utf8)
+        let failure = StepFailure(sqlstate: SQLState.undefinedObject.text, message: text)
+        try CheckpointWriter.end(
+            row.id,
+            EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: text, failure: failure)),
+            role: row.role
+        )
     }
 }
