@@ -2,6 +2,8 @@
 /* Memory contexts. Switching and deleting cannot raise; creating can. */
 #include "guard.h"
 
+#include <unistd.h>
+
 #include "utils/memutils.h"
 
 pgs_error *
@@ -47,4 +49,19 @@ size_t
 pgs_memory_allocated(void *context)
 {
     return MemoryContextMemAllocated(context, true);
+}
+
+size_t
+pgs_memory_private(void)
+{
+    long resident = 0;
+    long shared = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %ld %ld", &resident, &shared) != 2)
+        resident = shared = 0;
+    fclose(file);
+    return resident > shared ? (size_t) (resident - shared) * (size_t) sysconf(_SC_PAGESIZE) : 0;
 }

@@ -64,6 +64,7 @@ public enum ExecutorProcess {
         var executor = Executor(port: ServerPort(role: role))
         executor.port.allowsSuperusers = settings().allowsSuperusers
         var work = pgs_work()
+        var turns = 0
         while true {
             var reloaded = false
             try check(pgs_interrupts_service(&reloaded))
@@ -75,8 +76,11 @@ public enum ExecutorProcess {
             if pgs_catalog_changed(), try !mayWork(role, current) { return }
             if pgs_work_take(&work) {
                 try carryOut(work, &executor)
+                turns &+= 1
+                if turns % 256 == 0, isTooLarge { return }
                 continue
             }
+            if isTooLarge { return }
             try check(pgs_statistics_flush())
             var events: Int32 = 0
             try check(pgs_latch_wait(current.idleMilliseconds, "DurableExecutorIdle", &events))
@@ -85,6 +89,9 @@ public enum ExecutorProcess {
             if events & Int32(PGS_WAIT_LATCH.rawValue) == 0 { try carryOut(work, &executor) }
         }
     }
+
+    /// Whether results kept between turns, or what steps left behind, have made the process too large.
+    private static var isTooLarge: Bool { pgs_memory_private() > Limits.executorMemory }
 
     private static func carryOut(
         _ work: pgs_work,

@@ -17,6 +17,8 @@ public enum Limits {
     public static let labelSize = 1024
     /// Most of all variables of a role together.
     public static let variablesSize = 1024 * 1024
+    /// Private memory at which an executor is replaced by a fresh one.
+    public static let executorMemory = 256 * 1024 * 1024
     /// What is kept of an error's message, detail and hint, each.
     public static let messageSize = 1024 * 1024
     /// What is kept of an error's context.

@@ -139,6 +139,8 @@ void pgs_memory_reset(void *context);
 void pgs_memory_delete(void *context);
 /* Bytes allocated in the context and its children. */
 size_t pgs_memory_allocated(void *context);
+/* Memory that only this process has, whoever allocated it; 0 where the system does not say. */
+size_t pgs_memory_private(void);
 
 /* ---------------------------------------------------------------- transactions (xact.c) */
 
