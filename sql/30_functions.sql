@@ -61,9 +61,9 @@ CREATE FUNCTION df_internal.at_home(stamp int8, role_name text) RETURNS bool
     LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'df_at_home';
 CREATE FUNCTION df_internal.instance_state(instance int8)
     RETURNS TABLE (status text, updated_at timestamptz, completed_at timestamptz, root_node text)
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_instance_state';
+    LANGUAGE c STRICT ROWS 1 AS 'MODULE_PATHNAME', 'df_instance_state';
 CREATE FUNCTION df_internal.stored_nodes(instance int8)
     RETURNS TABLE (
         id text, node_type text, query text, result_name text, left_node text, right_node text, status text,
         result text, error text, updated_at timestamptz, status_details text)
-    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_stored_nodes';
+    LANGUAGE c STRICT ROWS 10 AS 'MODULE_PATHNAME', 'df_stored_nodes';

@@ -21,15 +21,26 @@ public struct InstanceReport {
         status = try InstanceState.status(of: row, current: false)
         ended = try Storage.ended(row.id, current: false)
         cancelReason = try Storage.cancelReason(row.id, current: false)
-        let journal = try Storage.journal(row.id, current: false)
-        do throws(ReplayError) {
-            nodes = try NodeStates(record: record, journal: journal, isPending: status == .pending)
+        nodes = try InstanceReport.nodes(of: record, isPending: status == .pending)
+    }
+
+    /// What the nodes went through; of a journal that cannot be read, nothing is known.
+    private static func nodes(
+        of record: InstanceRecord,
+        isPending: Bool
+    ) throws(PostgresError) -> NodeStates {
+        do throws(PostgresError) {
+            let journal = try Storage.journal(record.id, current: false)
+            if let states = try? NodeStates(record: record, journal: journal, isPending: isPending) {
+                return states
+            }
         } catch {
-            throw PostgresError(
-                .dataCorrupted,
-                "journal of instance \(String(decoding: row.publicID, as: UTF8.self)) is corrupt",
-                detail: String(describing: error)
-            )
+            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
+        }
+        do throws(ReplayError) {
+            return try NodeStates(record: record, journal: [], isPending: true)
+        } catch {
+            throw PostgresError(.dataCorrupted, "graph of instance \(record.id.rawValue) is corrupt")
         }
     }
 

@@ -173,7 +173,8 @@ public struct ServerPort: ExecutorPort {
             abandon()
             // What was interrupted on our behalf is decided by the tables, whatever the error looks like.
             if interrupted && !result.committed_inside { return .interrupted }
-            return .failed(StepFailure(error, partlyCommitted: result.committed_inside))
+            let report = try ServerPort.inUTF8(error)
+            return .failed(StepFailure(report, partlyCommitted: result.committed_inside))
         }
     }
 
@@ -208,7 +209,9 @@ public struct ServerPort: ExecutorPort {
             pgs_cancels_release()
         } catch {
             abandon()
-            if isCommitting && isStep { return .failed(StepFailure(error, partlyCommitted: false)) }
+            if isCommitting && isStep {
+                return .failed(StepFailure(try ServerPort.inUTF8(error), partlyCommitted: false))
+            }
             // A second writer of the same entry, or a deadlock that the server broke by choosing us: the tables know.
             // So it is with a cancel by hand (pg_cancel_backend) that arrived while the record was being written.
             if error.state == .uniqueViolation || error.state.isRetryable
@@ -242,6 +245,12 @@ public struct ServerPort: ExecutorPort {
             }
             return decision
         }
+    }
+
+    /// The report in UTF-8; other encodings are converted in a transaction, since the step's own is gone.
+    private static func inUTF8(_ error: PostgresError) throws(PostgresError) -> PostgresError {
+        if pgs_server_is_utf8() { return error }
+        return try transaction { () throws(PostgresError) in error.inUTF8() }
     }
 
     /// Interrupts, once this is committed, the steps of other processes that it makes pointless.

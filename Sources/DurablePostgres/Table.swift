@@ -52,8 +52,14 @@ struct TableShape {
         }
         try check(error)
         guard let handle else { throw PostgresError(.internalError, "table was not opened") }
-        let result = try body(OpenTable(handle: handle, columns: kinds.count))
-        // On an error the table stays open: the transaction's abort closes it.
+        let result: R
+        do throws(PostgresError) {
+            result = try body(OpenTable(handle: handle, columns: kinds.count))
+        } catch {
+            // After an error of the server's the transaction's abort closes it; after one of ours it may go on.
+            if !error.isFromServer { try check(pgs_table_close(handle)) }
+            throw error
+        }
         try check(pgs_table_close(handle))
         return result
     }
@@ -127,9 +133,14 @@ struct OpenTable {
         repeat {
             try check(pgs_scan_next(scan, values, Int32(truncatingIfNeeded: columns), &found))
             guard found else { break }
-            found = try body(
-                ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
-            )
+            do throws(PostgresError) {
+                found = try body(
+                    ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
+                )
+            } catch {
+                if !error.isFromServer { try check(pgs_scan_end(scan)) }
+                throw error
+            }
         } while found
         try check(pgs_scan_end(scan))
     }
