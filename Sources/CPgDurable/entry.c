@@ -2,6 +2,8 @@
 /* Entry points of the library: one line each; the Swift side is `<name>_swift` in Sources/PgDurable. */
 #include "pgs_entry.h"
 
+#include "CPgDurable.h"
+
 PG_MODULE_MAGIC;
 
 PGS_SWIFT_INIT("pg_durable", pg_durable_init_swift);
@@ -38,3 +40,19 @@ PGS_SWIFT_FUNCTION(df_stored_nodes);
 PGS_SWIFT_WORKER(pg_durable_launcher_main);
 PGS_SWIFT_WORKER(pg_durable_scheduler_main);
 PGS_SWIFT_WORKER(pg_durable_executor_main);
+
+/* "2026-11-22T16:42:20Z": scripts/build compiles in UTC, and the compiler honours SOURCE_DATE_EPOCH. */
+const char *
+pg_durable_build_time(void)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static char text[32];
+    static const char date[] = __DATE__; /* "Nov 22 2026", the day padded with a blank */
+    int month = 1;
+
+    while (month < 12 && strncmp(months + 3 * (month - 1), date, 3) != 0)
+        month++;
+    snprintf(text, sizeof(text), "%.4s-%02d-%c%cT%sZ", date + 7, month, date[4] == ' ' ? '0' : date[4], date[5],
+             __TIME__);
+    return text;
+}
