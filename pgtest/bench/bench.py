@@ -76,11 +76,11 @@ def chains(cluster, count):
     with cluster.connect(user="alice") as session:
         run(session, "'SELECT 1'")
         before = cost(cluster)
-        begin = time.monotonic()
+        begin = cluster.value("SELECT extract(epoch FROM clock_timestamp())::float8")
         session.execute("WITH g AS MATERIALIZED (SELECT %s AS graph) SELECT df.start(graph) FROM g, "
                         "generate_series(1, %d)" % (graph, count))
         drained(cluster, "%d chains" % count)
-        took = time.monotonic() - begin
+        took = cluster.value("SELECT extract(epoch FROM max(at))::float8 FROM df_internal.ended") - begin
     return count * STEPS / took, [(a - b) / (count * STEPS) for a, b in zip(cost(cluster), before)]
 
 
@@ -168,7 +168,8 @@ def main():
         print("measuring", flush=True)
         one, four = pgbench(cluster, 1, 10 / scale), pgbench(cluster, 4, 10 / scale)
         row("steps/s, 1 chain of 20 INSERTs", one_chain(cluster), one, "steps/s", "1.8")
-        rate, _ = chains(cluster, 50)
+        # A fifth of a second each: the median of five.
+        rate = sorted(chains(cluster, 50)[0] for _ in range(5))[2]
         row("steps/s, 50 chains", rate, four, "steps/s", "24", ">= 1.0 x pgbench at 4")
         rate, per_step = chains(cluster, 500 // scale)
         row("steps/s, %d chains" % (500 // scale), rate, four, "steps/s", "", ">= 1.0 x pgbench at 4")
