@@ -117,4 +117,16 @@ def role_and_database_settings_apply(cluster):
     cluster.psql("ALTER ROLE bob RESET work_mem; ALTER DATABASE postgres RESET my.place")
 
 
+@suite.test
+def loaded_library_replaces_the_process(cluster):
+    """What no reset reaches goes with the process: after a step that loaded a library the next one has a fresh one."""
+    cluster.psql("CREATE EXTENSION pg_trgm")
+    pid = "SELECT pg_backend_pid() AS p"
+    with cluster.connect(user="bob") as session:
+        for first, replaced in ((pid, False), ("SELECT pg_backend_pid() AS p, similarity('a', 'b')", True)):
+            instance = run(session, dollar(first) + " |=> 'one' ~> " + dollar("SELECT $one.p = pg_backend_pid() AS same"))
+            same(output(session, instance),
+                 '{"rows":[{"same":%s}],"row_count":1}' % ("false" if replaced else "true"), first)
+
+
 suite.main()

@@ -222,4 +222,33 @@ def still_asleep(cluster):
         same(settle(session, SECRET["asleep"]), "cancelled")
 
 
+@suite.test
+def work_in_the_wrong_queue(cluster):
+    """An instance that stands in another role's queue runs nothing there; its own role runs it later, once."""
+    cluster.psql("CREATE TABLE public.runners (who name); GRANT ALL ON public.runners TO PUBLIC")
+    with cluster.connect(user="bob") as session:
+        cluster.psql("ALTER ROLE bob NOLOGIN")
+        session.execute("BEGIN")
+        refused = session.error("SELECT df.start('SELECT 1')")
+        session.execute("ROLLBACK")
+        has(refused.message, "does not have LOGIN privilege")
+        cluster.psql("ALTER ROLE bob LOGIN")
+        session.execute("BEGIN")
+        instance = start(session, "'INSERT INTO public.runners VALUES (current_user)'")
+        cluster.psql("ALTER ROLE bob NOLOGIN")
+        session.execute("COMMIT")
+    cluster.psql("INSERT INTO df_internal.active (role, instance, branch) SELECT 'mallory'::regrole, id, 0 "
+                 "FROM df_internal.instances WHERE public_id = '%s'" % instance)
+    cluster.restart()
+    with cluster.connect(user="mallory") as session:
+        run(session, "'SELECT 1' ~> 'SELECT 2'")
+    same(cluster.query("SELECT who FROM public.runners"), [])
+    same(cluster.value("SELECT df.status($1)", instance), "pending")
+    cluster.psql("ALTER ROLE bob LOGIN")
+    with cluster.connect(user="bob") as session:
+        same(settle(session, instance, 30), "completed")
+    same(cluster.query("SELECT who FROM public.runners"), [("bob",)])
+    cluster.psql("DELETE FROM df_internal.active WHERE role = 'mallory'::regrole")
+
+
 suite.main()
