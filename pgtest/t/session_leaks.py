@@ -124,7 +124,8 @@ def loaded_library_replaces_the_process(cluster):
     pid = "SELECT pg_backend_pid() AS p"
     with cluster.connect(user="bob") as session:
         for first, replaced in ((pid, False), ("SELECT pg_backend_pid() AS p, similarity('a', 'b')", True)):
-            instance = run(session, dollar(first) + " |=> 'one' ~> " + dollar("SELECT $one.p = pg_backend_pid() AS same"))
+            second = dollar("SELECT $one.p = pg_backend_pid() AS same")
+            instance = run(session, dollar(first) + " |=> 'one' ~> " + second)
             same(output(session, instance),
                  '{"rows":[{"same":%s}],"row_count":1}' % ("false" if replaced else "true"), first)
 

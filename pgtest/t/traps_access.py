@@ -237,18 +237,19 @@ def work_in_the_wrong_queue(cluster):
         instance = start(session, "'INSERT INTO public.runners VALUES (current_user)'")
         cluster.psql("ALTER ROLE bob NOLOGIN")
         session.execute("COMMIT")
-    cluster.psql("INSERT INTO df_internal.active (role, instance, branch) SELECT 'mallory'::regrole, id, 0 "
-                 "FROM df_internal.instances WHERE public_id = '%s'" % instance)
+    move = ("UPDATE df_internal.active SET role = '%s'::regrole WHERE instance = "
+            "(SELECT id FROM df_internal.instances WHERE public_id = '" + instance + "')")
+    cluster.psql(move % "mallory")
     cluster.restart()
     with cluster.connect(user="mallory") as session:
         run(session, "'SELECT 1' ~> 'SELECT 2'")
     same(cluster.query("SELECT who FROM public.runners"), [])
     same(cluster.value("SELECT df.status($1)", instance), "pending")
-    cluster.psql("ALTER ROLE bob LOGIN")
+    cluster.psql("ALTER ROLE bob LOGIN;" + move % "bob")
+    cluster.restart()
     with cluster.connect(user="bob") as session:
         same(settle(session, instance, 30), "completed")
     same(cluster.query("SELECT who FROM public.runners"), [("bob",)])
-    cluster.psql("DELETE FROM df_internal.active WHERE role = 'mallory'::regrole")
 
 
 suite.main()
