@@ -88,6 +88,7 @@ CREATE INDEX timers_due ON df_internal.timers (due, instance, branch);
 CREATE TABLE df_internal.signals (
     instance int8 NOT NULL,
     number int8 NOT NULL,
+    at timestamptz NOT NULL,
     name text COLLATE "C" NOT NULL,
     data text COLLATE "C" NOT NULL,
     PRIMARY KEY (instance, number)

@@ -6,11 +6,27 @@ CREATE FUNCTION df.seq(a text, b text) RETURNS text LANGUAGE c STRICT AS 'MODULE
 CREATE FUNCTION df.as(fut text, name text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_as';
 CREATE FUNCTION df.join(a text, b text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_join';
 CREATE FUNCTION df.join3(a text, b text, c text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_join3';
+CREATE FUNCTION df.race(a text, b text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_race';
+CREATE FUNCTION df.if(condition text, then_branch text, else_branch text) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_if';
+CREATE FUNCTION df.if_rows(result_name text, then_branch text, else_branch text) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_if_rows';
+CREATE FUNCTION df.loop(body text, condition text DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'df_loop';
+CREATE FUNCTION df.break(value text DEFAULT NULL) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_break';
 CREATE FUNCTION df.sleep(seconds int8) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_sleep';
+CREATE FUNCTION df.wait_for_signal(name text, timeout_seconds int4 DEFAULT NULL) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'df_wait_for_signal';
 
--- Behind the operator |=>: constant operands are folded at planning.
+-- Behind the operators |=>, @>, ?> and !>: constant operands are folded at planning.
 CREATE FUNCTION df.as_op(fut text, name text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'df_as';
+CREATE FUNCTION df.loop_prefix_op(body text) RETURNS text
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'df_loop_prefix_op';
+CREATE FUNCTION df.if_then_op(condition text, then_branch text) RETURNS text
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'df_if_then_op';
+CREATE FUNCTION df.if_else_op(partial_if text, else_branch text) RETURNS text
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'df_if_else_op';
 
 -- Start and control
 CREATE FUNCTION df.start(
@@ -18,6 +34,11 @@ CREATE FUNCTION df.start(
     RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_start';
 CREATE FUNCTION df.cancel(instance_id text, reason text DEFAULT 'Cancelled by user') RETURNS text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_cancel';
+CREATE FUNCTION df.signal(instance_id text, signal_name text, signal_data text DEFAULT '{}') RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_signal';
+CREATE FUNCTION df.signals(instance_id text)
+    RETURNS TABLE (signal_name text, data jsonb, sent_at timestamptz)
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_signals';
 CREATE FUNCTION df.status(instance_id text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_status';
 CREATE FUNCTION df.result(instance_id text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_result';
 CREATE FUNCTION df.await_instance(instance_id text, timeout_seconds int4 DEFAULT 30) RETURNS text

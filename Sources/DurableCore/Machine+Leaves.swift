@@ -130,6 +130,13 @@ enum BreakNode {
         else { return Bytes("null".utf8) }
         let value = try Substitution.apply(text, mode: .raw, scope: scope).text
         guard let document = JSONDocument.parse(value) else { return JSONText.quote(value) }
+        guard !document.containsNUL else {
+            throw SubstitutionError(
+                "22P05",
+                Bytes("unsupported Unicode escape sequence in the value of df.break()".utf8),
+                hint: "\\u0000 cannot be stored as text."
+            )
+        }
         return document.compacted()
     }
 }

@@ -18,7 +18,7 @@ enum CheckpointWriter {
         if let request = try Storage.cancelRequest(instance, current: true) {
             (news.cancelReason, news.cancelIsOwn) = (request.reason, request.isOwn)
         }
-        if request.wantsSignals { news.signals = try Storage.signals(instance, current: true) }
+        if request.wantsSignals { news.signals = try Storage.signals(instance, current: true).map(\.signal) }
         return news
     }
 

@@ -74,6 +74,22 @@ public enum Starter {
         }
     }
 
+    /// Stores a signal for the instance and has it looked at once that is committed.
+    ///
+    /// `data` is JSON text.
+    public static func signal(_ row: InstanceRow, name: Bytes, data: Bytes) throws(PostgresError) {
+        try Storage.access { () throws(PostgresError) in
+            try Catalog.check()
+            try Tables.signals.open(writing: true) { table throws(PostgresError) in
+                try table.insert([
+                    .int8(row.id.rawValue), .int8(pgs_unique_number()),
+                    .time(Timestamp(rawValue: pgs_now())), .text(name), .text(data),
+                ])
+            }
+            try check(pgs_work_at_commit(row.role, row.id.rawValue, -1))
+        }
+    }
+
     /// Records that the instance shall end as cancelled, and interrupts what it is doing once that is committed.
     public static func requestCancel(_ row: InstanceRow, reason: Bytes) throws(PostgresError) {
         try Storage.access { () throws(PostgresError) in

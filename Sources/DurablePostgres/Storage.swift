@@ -145,11 +145,12 @@ public enum Storage {
         }
     }
 
+    /// Signals of the instance that no wait has consumed, oldest first.
     public static func signals(
         _ id: InstanceID,
         current: Bool
-    ) throws(PostgresError) -> [PendingSignal] {
-        var signals: [PendingSignal] = []
+    ) throws(PostgresError) -> [SignalRow] {
+        var signals: [SignalRow] = []
         try Tables.signals.open(writing: false) { table throws(PostgresError) in
             try table.scan(
                 "signals_pkey",
@@ -157,9 +158,8 @@ public enum Storage {
                 keys: [.int8(id.rawValue)]
             ) {
                 row throws(PostgresError) in
-                signals.append(
-                    PendingSignal(number: row.number(1), name: row.bytes(2), data: row.bytes(3))
-                )
+                let signal = PendingSignal(number: row.number(1), name: row.bytes(3), data: row.bytes(4))
+                signals.append(SignalRow(signal: signal, sentAt: row.time(2)))
                 return true
             }
         }
@@ -177,6 +177,12 @@ public enum Storage {
             createdAt: row.createdAt
         )
     }
+}
+
+/// A stored signal.
+public struct SignalRow: Sendable {
+    public var signal: PendingSignal
+    public var sentAt: Timestamp
 }
 
 /// The variables' snapshot of an instance: a JSON object of strings.

@@ -26,7 +26,10 @@ enum Tables {
     )
     static let active = TableShape("active", [PGS_OID, PGS_INT8, PGS_INT4])
     static let timers = TableShape("timers", [PGS_INT8, PGS_INT4, PGS_OID, PGS_TIMESTAMPTZ])
-    static let signals = TableShape("signals", [PGS_INT8, PGS_INT8, PGS_TEXT, PGS_TEXT])
+    static let signals = TableShape(
+        "signals",
+        [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_TEXT, PGS_TEXT]
+    )
     static let requests = TableShape(
         "requests",
         [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_INT2, PGS_TEXT]

@@ -28,8 +28,8 @@ func dfAwaitInstance(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_wait_swift)
 func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        guard !call.isNull(0) else { throw nullArgument("instance_id") }
-        guard let seconds = try call.optionalInt32(1) else { throw nullArgument("timeout_seconds") }
+        guard !call.isNull(0) else { throw nullArgument(0, "instance_id") }
+        guard let seconds = try call.optionalInt32(1) else { throw nullArgument(1, "timeout_seconds") }
         guard !call.isAtomic else {
             throw PostgresError(
                 .invalidTransactionTermination,

@@ -9,7 +9,7 @@ internal import PostgresExtension
 // The graph constructors. They read and write nothing, so they ask for no privilege beyond EXECUTE.
 
 /// Calls `body`, turning the core's error into the server's.
-private func composed(_ body: () throws(EnvelopeError) -> Bytes) throws(PostgresError) -> SQLValue {
+func composed(_ body: () throws(EnvelopeError) -> Bytes) throws(PostgresError) -> SQLValue {
     do throws(EnvelopeError) { return .text(try body()) } catch { throw PostgresError(error) }
 }
 
@@ -70,6 +70,15 @@ func dfJoin3(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     }
 }
 
+@c(df_race_swift)
+func dfRace(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        let operands = try operands(call, 2)
+        return try composed { () throws(EnvelopeError) in try Compose.race(operands[0], operands[1])
+        }
+    }
+}
+
 @c(df_sleep_swift)
 func dfSleep(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
@@ -78,10 +87,10 @@ func dfSleep(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     }
 }
 
-/// The first `count` arguments as operands; the answer of a helper function of this statement is none.
-private func operands(_ call: borrowing SQLCall, _ count: Int) throws(PostgresError) -> [Bytes] {
+/// `count` arguments as operands; the answer of a helper function of this statement is none.
+func operands(_ call: borrowing SQLCall, _ count: Int, from first: Int = 0) throws(PostgresError) -> [Bytes] {
     var operands: [Bytes] = []
-    for i in 0..<count {
+    for i in first..<first + count {
         let text = try call.graph(i)
         try SameStatementGuard.check(text)
         operands.append(text)

@@ -15,7 +15,7 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         let filter = try call.optionalText(0)
-        guard let limit = try call.optionalInt32(1) else { throw nullArgument("limit_count") }
+        guard let limit = try call.optionalInt32(1) else { throw nullArgument(1, "limit_count") }
         try checkLimit(limit)
         var found: [[SQLValue]] = []
         let seesAll = try Access.seesAll()

@@ -9,8 +9,8 @@ internal import PostgresExtension
 @c(df_start_swift)
 func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        guard !call.isNull(0) else { throw nullArgument("fut") }
-        guard !call.isNull(3) else { throw nullArgument("transaction_mode") }
+        guard !call.isNull(0) else { throw nullArgument(0, "fut") }
+        guard !call.isNull(3) else { throw nullArgument(3, "transaction_mode") }
         try checkMode(try call.text(3, atMost: Limits.nameSize, "transaction_mode"))
         try Access.checkWrite("df.start()")
         let envelope = try StartText.envelope(try call.graph(0))
@@ -30,8 +30,13 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     }
 }
 
-func nullArgument(_ name: String) -> PostgresError {
-    PostgresError(.nullValueNotAllowed, "argument \"\(name)\" must not be null")
+/// The refusal of SQL null for the argument `index`, counted from 0 as in the original's message.
+func nullArgument(_ index: Int, _ name: String) -> PostgresError {
+    PostgresError(
+        .nullValueNotAllowed,
+        "argument \(index) must not be null",
+        detail: "A value for \"\(name)\" is required."
+    )
 }
 
 private func checkMode(_ mode: Bytes) throws(PostgresError) {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableCore
+internal import DurableModel
+internal import DurablePostgres
+internal import PostgresExtension
+
+// Signals: rows that a wait of the instance consumes, each once, the oldest first.
+
+@c(df_signal_swift)
+func dfSignal(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.checkWrite("df.signal()")
+        let id = try call.instanceID(0)
+        guard !id.isEmpty else {
+            throw PostgresError(.invalidParameterValue, "Instance ID cannot be empty")
+        }
+        let name = try call.text(1, atMost: Limits.nameSize, "signal name")
+        guard !name.isEmpty else {
+            throw PostgresError(.invalidParameterValue, "Signal name cannot be empty")
+        }
+        let text = try call.text(2, atMost: Limits.signalSize, "signal data")
+        guard let row = try Access.visible(id, current: true) else {
+            throw PostgresError(
+                .undefinedObject,
+                "Instance not found or access denied: \(shown(id))"
+            )
+        }
+        // Nobody waits for it any more; as in the original that is no mistake of the sender's.
+        if try Storage.ended(row.id, current: true) == nil {
+            try Starter.signal(row, name: name, data: try payload(text))
+        }
+        return .text(Bytes("OK".utf8))
+    }
+}
+
+/// The payload as JSON: the text itself when it is JSON that the server can store, else a JSON string of it.
+private func payload(_ text: Bytes) throws(PostgresError) -> Bytes {
+    let quoted: Bytes = JSONText.quote(text)
+    guard let document = try? JSONDocument(text) else { return quoted }
+    if document.containsNUL {
+        throw PostgresError(
+            SQLState("22P05"),
+            "unsupported Unicode escape sequence in signal data",
+            detail: "\\u0000 cannot be converted to text."
+        )
+    }
+    let json = document.compacted()
+    // Numbers beyond the server's range, and the like.
+    let storable = try Subtransaction.attempt { () throws(PostgresError) in
+        _ = try JSONBText.canonical(json) as Bytes
+    }
+    guard case .success = storable else { return quoted }
+    return json
+}
+
+@c(df_signals_swift)
+func dfSignals(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+        try Access.check()
+        guard let row = try Access.visible(try call.instanceID(0)),
+            try Storage.ended(row.id, current: false) == nil
+        else { return }
+        for stored in try Storage.signals(row.id, current: false) {
+            try check(pgs_interrupts_check())
+            try rows.append([
+                .text(stored.signal.name), .jsonb(stored.signal.data),
+                .timestamptz(stored.sentAt.rawValue),
+            ])
+        }
+    }
+}
