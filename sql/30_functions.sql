@@ -70,7 +70,6 @@ CREATE FUNCTION df.instance_nodes(instance_id_param text)
         result text, status_details text, inferred_status text, inferred_status_from_ancestor_id text,
         updated_at timestamptz)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_instance_nodes';
-CREATE FUNCTION df.explain(input text) RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'df_explain';
 
 -- What the views call: nobody can name them (no USAGE on df_internal), and they check for themselves.
 CREATE FUNCTION df_internal.me() RETURNS oid

@@ -127,6 +127,22 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END_RESTORING
 
 pgs_error *
+pgs_spi_execute_one(const uint8_t *sql, size_t length, int64_t rows_max, pgs_spi_result *out)
+PGS_GUARD_BEGIN
+    size_t converted_length;
+    char *text = pgs_text_to_server(sql, length, &converted_length);
+    SPIPlanPtr plan = SPI_prepare(text, 0, NULL);
+
+    if (plan == NULL)
+        expect(SPI_result, "SPI_prepare");
+    if (list_length(SPI_plan_get_plan_sources(plan)) != 1)
+        ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("expected one statement, not several")));
+    expect(SPI_execute_plan(plan, NULL, NULL, false, (long) rows_max), "SPI_execute_plan");
+    take_result(out);
+    pfree(text);
+PGS_GUARD_END_RESTORING
+
+pgs_error *
 pgs_spi_value(pgs_spi_table *table, uint64_t row, int32_t column, pgs_argument *out)
 PGS_GUARD_BEGIN
     TupleDesc desc = TABLE(table)->tupdesc;

@@ -77,21 +77,28 @@ public enum Compose {
         return try leaf(.sleep, Bytes(String(seconds).utf8))
     }
 
-    /// `df.wait_for_schedule`: waits for the next time that `expression` names.
+    /// `df.wait_for_schedule`: waits for the next time that `expression` names in `zone`, in UTC without one.
     ///
-    /// `fault` says why an expression is no cron expression, or nil when it is one.
+    /// Throws for what is no cron expression, for one that has no tick after `now`, and for an unknown zone.
     public static func schedule(
         _ expression: Bytes,
-        fault: (Bytes) -> Bytes?
+        zone: Bytes? = nil,
+        now: Timestamp,
+        zones: any TimeZones
     ) throws(EnvelopeError) -> Bytes {
-        if let fault = fault(expression) {
-            throw EnvelopeError(
-                .invalidParameterValue,
-                "Invalid cron expression '\(quoting: expression)': \(fault)"
-            )
+        let next: Timestamp?
+        do throws(CronError) {
+            next = try CronSchedule(expression).next(after: now, zone: zone, zones)
+        } catch {
+            throw EnvelopeError(.invalidParameterValue, ByteText("\(error.message)"))
+        }
+        guard next != nil else {
+            let error = CronSchedule.error(expression, "it can never fire again, its years are past")
+            throw EnvelopeError(.invalidParameterValue, ByteText("\(error.message)"))
         }
         var config = JSONObjectWriter()
         config.member("cron_expr", string: try checked(expression))
+        if let zone { config.member("timezone", string: try checked(zone)) }
         return try leaf(.waitSchedule, config.finish())
     }
 

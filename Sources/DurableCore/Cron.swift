@@ -35,16 +35,17 @@ public struct CronSchedule: Hashable, Sendable {
         do {
             try CronParser(text).parse(into: &self)
         } catch {
-            throw Self.error(text, error.reason)
+            throw Self.error(text, "\(error.reason)")
         }
         guard canFire else {
-            throw Self.error(text, Bytes("it can never fire, no month of these has such a day".utf8))
+            throw Self.error(text, "it can never fire, no month of these has such a day")
         }
     }
 
-    private static func error(_ text: Bytes, _ reason: Bytes) -> CronError {
-        let start = Bytes("Invalid cron expression '".utf8) + text
-        return CronError(message: start + Bytes("': Invalid expression: ".utf8) + reason)
+    static func error(_ text: Bytes, _ reason: ByteText) -> CronError {
+        let message: ByteText =
+            "Invalid cron expression '\(quoting: text)': Invalid expression: \(reason.bytes)"
+        return CronError(message: message.bytes)
     }
 }
 

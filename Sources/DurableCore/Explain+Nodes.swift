@@ -43,6 +43,13 @@ enum ExplainText {
         }
     }
 
+    /// A report on one line, as psql would print it with its SQLSTATE.
+    static func describe(_ failure: StepFailure) -> Bytes {
+        let lines = failure.message.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D })
+        let message = UTF8Bytes.cut(Bytes(lines.joined(separator: [0x20])), above: 200, keeping: 197)
+        return ByteText("ERROR \(failure.sqlstate): \(message)").bytes
+    }
+
     private static func config(_ node: Node) -> JSONValue? {
         guard let query = node.query, let document = try? JSONDocument(query) else { return nil }
         return document.root

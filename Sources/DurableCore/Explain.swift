@@ -20,13 +20,16 @@ public enum Explain {
     static let paddingMax = 2_000
 
     /// The tree of `graph`, with a mark for each node when `status` is given; no newline at the end.
+    ///
+    /// The report of a node that failed stands below it.
     public static func render(
         graph: Graph,
-        status: ((NodeIndex) -> ExplainGlyph?)? = nil
+        status: ((NodeIndex) -> ExplainGlyph?)? = nil,
+        failure: ((NodeIndex) -> StepFailure?)? = nil
     ) -> Bytes {
-        var layout = ExplainLayout(graph: graph, status: status)
+        var layout = ExplainLayout(graph: graph, status: status, failure: failure)
         layout.run()
-        return padded(layout.out)
+        return padded(layout.out, reports: layout.reports)
     }
 
     /// The lines above the tree of an instance, with the blank line between.
@@ -54,10 +57,12 @@ public enum Explain {
         return (found?.1 ?? .pending).rawValue
     }
 
-    private static func padded(_ text: Bytes) -> Bytes {
+    /// `reports` says where the lines begin that do not widen the others.
+    private static func padded(_ text: Bytes, reports: Set<Int>) -> Bytes {
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let widths = lines.map { UTF8Bytes.characterCount($0) }
-        let width = min(widths.max() ?? 0, paddingMax) + 4
+        let widest = zip(lines, widths).lazy.filter { !reports.contains($0.0.startIndex) }.map(\.1).max()
+        let width = min(widest ?? 0, paddingMax) + 4
         var out = Bytes()
         out.reserveCapacity(text.count + lines.count * 16)
         for (i, line) in lines.enumerated() {
@@ -81,13 +86,21 @@ struct ExplainLayout {
 
     let graph: Graph
     let status: ((NodeIndex) -> ExplainGlyph?)?
+    let failure: ((NodeIndex) -> StepFailure?)?
     private(set) var out = Bytes()
+    /// Where the lines begin that tell of a failure.
+    private(set) var reports: Set<Int> = []
     private var stack: [Item] = [.node(.root, prefix: [], connector: "")]
     private var visitsLeft: Int
 
-    init(graph: Graph, status: ((NodeIndex) -> ExplainGlyph?)?) {
+    init(
+        graph: Graph,
+        status: ((NodeIndex) -> ExplainGlyph?)?,
+        failure: ((NodeIndex) -> StepFailure?)?
+    ) {
         self.graph = graph
         self.status = status
+        self.failure = failure
         // A tree has each node once; anything else did not come from `Envelope` and must end too.
         visitsLeft = graph.nodes.count
     }
@@ -131,6 +144,10 @@ struct ExplainLayout {
         if let glyph = status?(index) { text = ByteText("\(text) \(glyph.rawValue)").bytes }
         line(prefix, connector, text)
         let labels = prefix + Bytes((connector == "├─" ? "│   " : "    ").utf8)
+        if let failure = failure?(index) {
+            reports.insert(out.count + 1)
+            line(labels, "", ExplainText.describe(failure))
+        }
         let children = children(of: node)
         let isParallel = node.kind == .join || node.kind == .race
         for (i, child) in children.enumerated().reversed() {

@@ -13,19 +13,23 @@ public struct DecisionContext: Sendable {
     public var loopIntervalMin: Int64
     /// Most iterations of one run of a loop; 0 for no limit.
     public var loopIterationsMax: Int64
+    /// Where schedules find the zone they name.
+    public var zones: any TimeZones
 
     public init(
         now: Timestamp,
         cancelReason: Bytes? = nil,
         signals: [PendingSignal] = [],
         loopIntervalMin: Int64 = 1_000_000,
-        loopIterationsMax: Int64 = 0
+        loopIterationsMax: Int64 = 0,
+        zones: any TimeZones = NoTimeZones()
     ) {
         self.now = now
         self.cancelReason = cancelReason
         self.signals = signals
         self.loopIntervalMin = loopIntervalMin
         self.loopIterationsMax = loopIterationsMax
+        self.zones = zones
     }
 }
 
@@ -124,7 +128,7 @@ extension Machine {
                 .raceDecided(winner: Int32(truncatingIfNeeded: $0))
             }
         case .timer(let node, _):
-            switch dueTime(of: node, after: context.now) {
+            switch dueTime(of: node, context) {
             case .valid(let time): due = time
             case .invalid(let failure): return .stepFailed(failure)
             }

@@ -31,15 +31,16 @@ extension Machine {
         }
     }
 
-    /// When the timer of a SLEEP or WAIT_SCHEDULE that is reached at `now` is due.
-    func dueTime(of index: NodeIndex, after now: Timestamp) -> Checked<Timestamp> {
+    /// When the timer of a SLEEP or WAIT_SCHEDULE that is reached now is due.
+    func dueTime(of index: NodeIndex, _ context: DecisionContext) -> Checked<Timestamp> {
+        let now = context.now
         guard let node = record.graph.node(index) else { return .invalid(.corruptGraph(index)) }
         if node.kind == .sleep {
             return SleepNode.seconds(node.query).map { seconds in
                 now.advanced(bySeconds: Int64(clamping: seconds))
             }
         }
-        return ScheduleNode.next(node.query, after: now)
+        return ScheduleNode.next(node.query, after: now, context.zones)
     }
 
     /// What a SLEEP or WAIT_SCHEDULE returns.
@@ -74,12 +75,23 @@ enum SleepNode {
 
 enum ScheduleNode {
     /// The tick of a WAIT_SCHEDULE that follows `now`.
-    static func next(_ query: Bytes?, after now: Timestamp) -> Checked<Timestamp> {
+    static func next(
+        _ query: Bytes?,
+        after now: Timestamp,
+        _ zones: any TimeZones
+    ) -> Checked<Timestamp> {
         guard let document = JSONDocument.parse(query),
             let expression = document.root[Bytes("cron_expr".utf8)]?.string
         else { return .invalid(.invalidParameter("Invalid schedule config")) }
+        let zone = document.root[Bytes("timezone".utf8)]
+        guard zone?.isNull ?? true || zone?.string != nil else {
+            return .invalid(.invalidParameter("Invalid schedule config"))
+        }
         do throws(CronError) {
-            if let next = try CronSchedule(expression).next(after: now) { return .valid(next) }
+            let schedule = try CronSchedule(expression)
+            if let next = try schedule.next(after: now, zone: zone?.string, zones) {
+                return .valid(next)
+            }
         } catch {
             return .invalid(.invalidParameter(error.message))
         }

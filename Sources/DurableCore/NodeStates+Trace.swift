@@ -45,6 +45,8 @@ struct NodeTrace: Sendable {
         var stamp: ExecutionStamp?
         var updatedAt: Timestamp?
         var attempts: Int32 = 0
+        /// What a SQL step could see when control reached it.
+        var names: [Bytes: Bytes]?
     }
 
     private(set) var rows: [Row]
@@ -53,7 +55,12 @@ struct NodeTrace: Sendable {
 
     init(nodeCount: Int) { rows = Array(repeating: Row(), count: nodeCount) }
 
-    mutating func entered(_ node: NodeIndex, stamp: ExecutionStamp, at: Timestamp) {
+    mutating func entered(
+        _ node: NodeIndex,
+        stamp: ExecutionStamp,
+        names: [Bytes: Bytes]?,
+        at: Timestamp
+    ) {
         for scope in stamp.scopes {
             generations[scope.key] = max(generations[scope.key] ?? 0, scope.generation)
         }
@@ -61,6 +68,7 @@ struct NodeTrace: Sendable {
             row = Row()
             row.status = .running
             row.stamp = stamp
+            row.names = names
         }
     }
 
@@ -127,7 +135,8 @@ extension Machine {
     /// Control has reached a node of `branch`, which may be out of the machine's table just now.
     mutating func traceEntered(_ node: NodeIndex, _ branch: Branch, _ id: BranchID, at: Timestamp) {
         let stamp = stamp(of: branch)
-        trace?.entered(node, stamp: stamp, at: at)
+        let isSQL = record.graph.node(node)?.kind == .sql
+        trace?.entered(node, stamp: stamp, names: isSQL ? branch.names : nil, at: at)
     }
 
     private func stamp(of branch: Branch) -> ExecutionStamp {

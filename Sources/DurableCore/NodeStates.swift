@@ -38,6 +38,8 @@ public struct NodeStates: Sendable {
     public let outcome: Outcome?
     /// The root loop's iterations so far, at least 1.
     public let generation: Int64
+    /// What each SQL step could see when control last reached it.
+    private let names: [[Bytes: Bytes]?]
 
     /// Replays `journal`, ordered by (branch, sequence).
     ///
@@ -53,6 +55,7 @@ public struct NodeStates: Sendable {
             isPending && journal.isEmpty
             ? NodeTrace(nodeCount: record.graph.nodes.count)
             : machine.trace ?? NodeTrace(nodeCount: record.graph.nodes.count)
+        names = trace.rows.map(\.names)
         states = NodeStates.infer(trace, record.graph)
         outcome = machine.outcome
         generation = machine.generation
@@ -62,6 +65,32 @@ public struct NodeStates: Sendable {
     public subscript(node: NodeIndex) -> NodeState? {
         let i = Int(node.rawValue)
         return states.indices.contains(i) ? states[i] : nil
+    }
+
+    /// The text of a SQL step in its last attempt, with variables and names replaced; nil when nothing ran.
+    ///
+    /// At most `atMost` characters of it, and its whole size in bytes. A step whose text could not be completed has not
+    /// run.
+    public func executedText(
+        of node: NodeIndex,
+        record: InstanceRecord,
+        atMost: Int,
+        standardConformingStrings: Bool = true
+    ) -> (text: Bytes, size: Int)? {
+        guard let query = record.graph.node(node)?.query, names.indices.contains(Int(node.rawValue)),
+            let names = names[Int(node.rawValue)]
+        else { return nil }
+        let scope = SubstitutionScope(
+            variables: record.variables,
+            names: names,
+            instanceID: record.publicID,
+            label: record.label,
+            standardConformingStrings: standardConformingStrings
+        )
+        guard let text = try? Substitution.apply(query, mode: .sql, scope: scope).text else {
+            return nil
+        }
+        return (UTF8Bytes.cut(text, above: atMost, keeping: max(atMost - 3, 0)), text.count)
     }
 
     /// Parents come before children in the graph, so that one pass from the front sees what is above first.

@@ -11,6 +11,10 @@ public enum Limits {
     public static let idSize = 1024
     /// Longest name of a result or a variable.
     public static let nameSize = 1024
+    /// Longest cron expression; a longer list would only repeat its values.
+    public static let scheduleSize = 4096
+    /// Characters that are shown of the text a step has run.
+    public static let executedTextLength = 100_000
     /// Longest reason of a cancel.
     public static let reasonSize = 8 * 1024
     /// Largest payload of a signal.

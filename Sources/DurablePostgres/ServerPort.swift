@@ -47,6 +47,8 @@ public struct ServerPort: ExecutorPort {
 
     public func now() -> Timestamp { Timestamp(rawValue: pgs_now()) }
 
+    public var zones: any TimeZones { ServerTimeZones() }
+
     public var standardConformingStrings: Bool { pgs_standard_conforming_strings() }
 
     public var isInProbation: Bool { Probation.isOn }

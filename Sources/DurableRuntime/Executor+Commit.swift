@@ -49,6 +49,7 @@ extension Executor {
     ) throws(Port.Failure) -> CommitEnd {
         let now = port.now()
         let settings = settings
+        let zones = port.zones
         let request = NewsRequest(
             known: machine.knownSequences,
             firstUnknown: machine.nextBranch,
@@ -57,7 +58,7 @@ extension Executor {
         var end = CommitEnd.superseded
         let result = try port.commit(machine.record.id, reading: request) { news in
             do throws(ReplayError) {
-                if let checkpoint = try machine.advance(news, step, now, settings, &end) {
+                if let checkpoint = try machine.advance(news, step, now, settings, zones, &end) {
                     return .write(checkpoint)
                 }
             } catch {
@@ -127,6 +128,7 @@ extension Machine {
         _ step: Executor<Port>.StepEnd?,
         _ now: Timestamp,
         _ settings: ExecutorSettings,
+        _ zones: any TimeZones,
         _ end: inout Executor<Port>.CommitEnd
     ) throws(ReplayError) -> Checkpoint? {
         if news.hasEnded {
@@ -163,7 +165,8 @@ extension Machine {
                 cancelReason: news.cancelReason,
                 signals: news.signals,
                 loopIntervalMin: settings.loopIntervalMin,
-                loopIterationsMax: settings.loopIterationsMax
+                loopIterationsMax: settings.loopIterationsMax,
+                zones: zones
             )
         )
         checkpoint.entries += decided.entries

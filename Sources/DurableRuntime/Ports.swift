@@ -201,6 +201,9 @@ public protocol ExecutorPort {
     /// The wall clock.
     func now() -> Timestamp
 
+    /// The time zones that schedules may name.
+    var zones: any TimeZones { get }
+
     /// Whether steps are tried under probation: a written and flushed `attemptStarted` goes before each.
     var isInProbation: Bool { get }
 

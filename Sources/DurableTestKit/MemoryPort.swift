@@ -36,6 +36,8 @@ public struct MemoryPort: ExecutorPort {
 
     public func now() -> Timestamp { world.now }
 
+    public var zones: any TimeZones { NoTimeZones() }
+
     public var isInProbation: Bool { world.isInProbation }
 
     public var standardConformingStrings: Bool { true }

@@ -29,6 +29,7 @@ enum Access {
     /// The same for a function that writes, which must not run in a read-only transaction and the like.
     static func checkWrite(_ function: StaticString) throws(PostgresError) {
         try check()
+        try TrialRun.refuse(function)
         try PostgresExtension.check(pgs_prevent_write(function.cString))
     }
 

@@ -71,6 +71,7 @@ private struct Wait {
                 hint: "Use a sequence: steps run one after the other anyway."
             )
         }
+        try TrialRun.refuse(function)
         guard seconds > 0 else {
             throw PostgresError(.invalidParameterValue, "Timeout must be positive")
         }

@@ -12,15 +12,8 @@ func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try Access.check()
         let text = trimmed(try call.graph(0))
         if isInstanceID(text) { return .text(try explainInstance(text)) }
-        if let envelope = envelope(text) { return .text(explainGraph(envelope)) }
-        if isExpression(text) {
-            throw PostgresError(
-                .featureNotSupported,
-                "df.explain() does not evaluate expressions in this version",
-                hint:
-                    "Write the expression without quotes: SELECT df.explain('SELECT 1' ~> 'SELECT 2')."
-            )
-        }
+        if Envelope.malformation(text) == nil { return .text(explainGraph(text)) }
+        if isExpression(text) { return .text(try explainExpression(text)) }
         if startsWithKeyword(text) {
             return .text(Explain.render(graph: Graph(nodes: [Node(kind: .sql, query: text)])))
         }
@@ -47,13 +40,14 @@ private func isInstanceID(_ text: Bytes) -> Bool {
         }
 }
 
-/// The text when it is meant as an envelope: an object that names a node type.
-private func envelope(_ text: Bytes) -> Bytes? {
-    guard text.first == UInt8(ascii: "{"), let root = (try? JSONDocument(text))?.root,
-        root.kind == .object,
-        root[Bytes("node_type".utf8)]?.kind == .string
-    else { return nil }
-    return text
+private func explainExpression(_ text: Bytes) throws(PostgresError) -> Bytes {
+    guard let envelope = try TrialRun.firstValue(of: text) else {
+        return Bytes("Expression returned NULL".utf8)
+    }
+    if let why = Envelope.malformation(envelope) {
+        return Bytes("Failed to parse Durofut JSON: ".utf8) + why
+    }
+    return explainGraph(envelope)
 }
 
 private func explainGraph(_ text: Bytes) -> Bytes {
@@ -75,16 +69,50 @@ private func explainInstance(_ id: Bytes) throws(PostgresError) -> Bytes {
         status: Bytes(engineStatus(report.status).utf8),
         output: report.output
     )
-    let tree = Explain.render(graph: report.record.graph) { node in
-        switch report.nodes[node]?.inferredStatus {
-        case .completed: .completed
-        case .failed: .failed
-        case .running: .running
-        case .skipped: .skipped
-        default: .pending
+    let tree = Explain.render(
+        graph: report.record.graph,
+        status: { glyph(report.nodes[$0]?.inferredStatus) },
+        failure: { node in
+            guard let state = report.nodes[node], state.inferredStatus == .failed else { return nil }
+            return state.failure
+        }
+    )
+    return header + tree
+}
+
+private func glyph(_ status: NodeStatus?) -> ExplainGlyph {
+    switch status {
+    case .completed: .completed
+    case .failed: .failed
+    case .running: .running
+    case .skipped: .skipped
+    case .pending, nil: .pending
+    }
+}
+
+/// What each SQL step really ran, as far as it came.
+@c(df_executed_sql_swift)
+func dfExecutedSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+        try Access.check()
+        guard let row = try Access.visible(try call.instanceID(0)) else { return }
+        let report = try InstanceReport(row)
+        for i in report.record.graph.nodes.indices {
+            try check(pgs_interrupts_check())
+            let index = NodeIndex(rawValue: Int32(truncatingIfNeeded: i))
+            guard
+                let executed = report.nodes.executedText(
+                    of: index,
+                    record: report.record,
+                    atMost: Limits.executedTextLength,
+                    standardConformingStrings: pgs_standard_conforming_strings()
+                )
+            else { continue }
+            try rows.append([
+                .text(report.nodeID(index)), .text(executed.text), .int8(Int64(executed.size)),
+            ])
         }
     }
-    return header + tree
 }
 
 /// The status as the header shows it: with a capital once the engine has taken the instance up.
@@ -110,17 +138,13 @@ private func contains(_ text: Bytes, _ part: Bytes) -> Bool {
 }
 
 private func startsWithKeyword(_ text: Bytes) -> Bool {
-    let keywords = [
-        "select", "insert", "update", "delete", "with", "create", "alter", "drop", "call", "do",
-        "truncate", "grant",
-        "revoke", "explain",
-    ]
-    return keywords.contains { keyword in
-        guard text.count > keyword.utf8.count else { return false }
-        let next = text[keyword.utf8.count]
-        return (next == 0x20 || next == 0x0A)
-            && zip(text, keyword.utf8).allSatisfy {
-                ($0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0) == $1
-            }
-    }
+    let queries = ["select", "insert", "update", "delete", "with"]
+    let commands = ["create", "alter", "drop", "call", "do", "truncate", "grant", "revoke", "explain"]
+    let word = text.prefix { $0 != 0x20 && $0 != 0x0A }
+    guard word.count < text.count, word.count <= 8 else { return false }
+    let lowered = String(
+        decoding: word.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 },
+        as: UTF8.self
+    )
+    return queries.contains(lowered) || (commands.contains(lowered) && text[word.count] == 0x20)
 }

@@ -81,6 +81,19 @@ public struct SPI: ~Copyable {
         return try SQLRows.lend(result, body)
     }
 
+    /// Runs what must be exactly one statement, given as UTF-8, and lends its first rows to the body.
+    ///
+    /// Throws 42601 when the text is several statements; none of them has run then.
+    public borrowing func queryOne<R>(
+        _ sql: [UInt8],
+        rowsMax: Int = 0,
+        _ body: (borrowing SQLRows, UInt64) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
+        var result = pgs_spi_result()
+        try check(withBytes(sql) { pgs_spi_execute_one($0, $1, Int64(rowsMax), &result) })
+        return try SQLRows.lend(result, body)
+    }
+
     /// Runs a prepared statement.
     ///
     /// Returns the number of rows processed.

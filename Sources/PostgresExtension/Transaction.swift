@@ -58,6 +58,24 @@ public enum Subtransaction {
         }
     }
 
+    /// Runs the body and rolls back what it did, whether it throws or not; what it returns stays.
+    ///
+    /// As with ROLLBACK TO SAVEPOINT, sequences, session-level advisory locks and whatever is not the database's
+    /// keep what happened to them.
+    public static func undo<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
+        var subtransaction = pgs_subxact()
+        try check(pgs_subxact_begin(&subtransaction))
+        let result: Result<R, PostgresError>
+        do throws(PostgresError) {
+            result = .success(try body())
+        } catch {
+            result = .failure(error)
+        }
+        // A rollback that fails leaves nothing to go on with: that error is the one to pass on.
+        try check(pgs_subxact_rollback(&subtransaction))
+        return try result.get()
+    }
+
     /// Runs the body; an error is rolled back and becomes a value: the one place that absorbs a server error.
     ///
     /// Cancel and shutdown always travel on.

@@ -220,6 +220,8 @@ pgs_error *PGS_NULLABLE pgs_plan_execute(
 pgs_error *PGS_NULLABLE pgs_spi_execute(
     const uint8_t *sql, size_t length, const pgs_oid *types, const pgs_datum *values, const bool *nulls, int32_t count,
     bool read_only, int64_t rows_max, pgs_spi_result *out);
+/* The same without parameters, refusing more or less than one statement (42601). */
+pgs_error *PGS_NULLABLE pgs_spi_execute_one(const uint8_t *sql, size_t length, int64_t rows_max, pgs_spi_result *out);
 pgs_error *PGS_NULLABLE pgs_spi_value(pgs_spi_table *table, uint64_t row, int32_t column, pgs_argument *out);
 pgs_error *PGS_NULLABLE pgs_spi_column_name(
     pgs_spi_table *table, int32_t column, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);

@@ -176,6 +176,20 @@ int64_t pgs_now_transaction(void);
 int64_t pgs_now_statement(void);
 int64_t pgs_monotonic_ns(void);
 
+/* ---------------------------------------------------------------- time zones (timezone.c) */
+
+typedef struct pgs_timezone pgs_timezone;
+
+/* The zone of that name in the server's database of time zones, in any letter case; NULL when there is none. */
+pgs_error *PGS_NULLABLE pgs_timezone_find(
+    const uint8_t *name, size_t length, const pgs_timezone *PGS_NULLABLE *PGS_NONNULL out);
+/*
+ * Seconds east of Greenwich at an instant (microseconds since 2000), and the instant from which other rules hold;
+ * INT64_MAX when none is known.
+ */
+pgs_error *PGS_NULLABLE pgs_timezone_stretch(
+    const pgs_timezone *zone, int64_t instant, int32_t *offset, int64_t *end);
+
 /* ---------------------------------------------------------------- trap guard (trapguard.c) */
 
 /* Once per process, from the library's init; `extension` must be a constant. */
