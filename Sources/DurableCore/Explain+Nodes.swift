@@ -43,11 +43,16 @@ enum ExplainText {
         }
     }
 
-    /// A report on one line, as psql would print it with its SQLSTATE.
-    static func describe(_ failure: StepFailure) -> Bytes {
-        let lines = failure.message.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D })
-        let message = UTF8Bytes.cut(Bytes(lines.joined(separator: [0x20])), above: 200, keeping: 197)
-        return ByteText("ERROR \(failure.sqlstate): \(message)").bytes
+    /// A report as psql would print it with its SQLSTATE; message and hint on one line each.
+    static func describe(_ failure: StepFailure) -> [Bytes] {
+        var lines = [ByteText("ERROR \(failure.sqlstate): \(oneLine(failure.message))").bytes]
+        if let hint = failure.hint { lines.append(ByteText("HINT: \(oneLine(hint))").bytes) }
+        return lines
+    }
+
+    private static func oneLine(_ text: Bytes) -> Bytes {
+        let lines = text.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D })
+        return UTF8Bytes.cut(Bytes(lines.joined(separator: [0x20])), above: 200, keeping: 197)
     }
 
     private static func config(_ node: Node) -> JSONValue? {

@@ -145,8 +145,10 @@ struct ExplainLayout {
         line(prefix, connector, text)
         let labels = prefix + Bytes((connector == "├─" ? "│   " : "    ").utf8)
         if let failure = failure?(index) {
-            reports.insert(out.count + 1)
-            line(labels, "", ExplainText.describe(failure))
+            for text in ExplainText.describe(failure) {
+                reports.insert(out.count + 1)
+                line(labels, "", text)
+            }
         }
         let children = children(of: node)
         let isParallel = node.kind == .join || node.kind == .race
