@@ -207,4 +207,25 @@ private let digits = "123456789012345678901234567890"
         #expect(Explain.render(graph: dangling).count > 4)
         #expect(Explain.render(graph: Graph(nodes: [])).count == 4)
     }
+
+    // The report stands below its node, on one line each for message and hint, and widens nothing.
+    @Test func reportsOfFailures() throws {
+        let graph = try Envelope.graph(try Compose.join(bytes("SELECT 1"), bytes("SELECT 2")))
+        let long = String(repeating: "é", count: 300)
+        let failure = StepFailure(
+            sqlstate: bytes("22012"),
+            message: bytes("division\nby\r\nzero"),
+            hint: bytes(long)
+        )
+        let text = Explain.render(
+            graph: graph,
+            status: { _ in .failed },
+            failure: { $0.rawValue == 1 ? failure : nil }
+        )
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(lines[2] == "      ├─SQL: SELECT 1 ✗    ")
+        #expect(lines[3] == "      │   ERROR 22012: division by zero")
+        #expect(lines[4] == "      │   HINT: \(String(repeating: "é", count: 197))...")
+        #expect(lines.count == 7)
+    }
 }

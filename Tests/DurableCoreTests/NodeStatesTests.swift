@@ -142,4 +142,39 @@ struct NodeStatesTests {
         desk = Desk(.then(.break("1"), .sql("x")))
         #expect(try state(desk, 0).status == .completed)
     }
+
+    // What a step really ran: with what it could see when control last reached it.
+    @Test func executedTexts() throws {
+        func executed(_ desk: Desk, _ node: Int32, atMost: Int = 100) throws -> String? {
+            let states = try #require(desk.states())
+            let index = NodeIndex(rawValue: node)
+            let found = states.executedText(of: index, record: desk.machine.record, atMost: atMost)
+            return found.map { "\(String(decoding: $0.text, as: UTF8.self)) \($0.size)" }
+        }
+        var desk = Desk(
+            .then(.named(.sql("a {v}"), "x"), .loop(.named(.sql("b $x"), "x"), while: .sql("c $x"))),
+            variables: ["v": "é"]
+        )
+        // 0 THEN, 1 a, 2 LOOP, 3 b, 4 c
+        #expect(try executed(desk, 1) == "a é 4")
+        #expect(try executed(desk, 3) == nil)
+        desk.complete(row("1"))
+        #expect(try executed(desk, 3) == "b 1 3")
+        #expect(try executed(desk, 4) == nil)
+        desk.complete(row("2"))
+        desk.complete(row("true"))
+        desk.second = 2
+        desk.decide()
+        // The second iteration sees what the first one left; the condition's text is still the first one's.
+        #expect(try executed(desk, 3) == "b 2 3")
+        #expect(try executed(desk, 4) == "c 2 3")
+        #expect(try executed(desk, 0) == nil)
+        #expect(try executed(desk, 9) == nil)
+        desk.complete(row("\"\(String(repeating: "é", count: 50))\""))
+        #expect(try executed(desk, 4, atMost: 10) == "c 'éééé... 104")
+        // A text that could not be completed has not run.
+        desk = Desk(.then(.named(.sql("a"), "x"), .sql("b $x")))
+        desk.complete(noRows)
+        #expect(try executed(desk, 2) == nil)
+    }
 }
