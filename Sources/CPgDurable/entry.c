@@ -54,6 +54,7 @@ PGS_SWIFT_FUNCTION(df_stored_nodes);
 PGS_SWIFT_WORKER(pg_durable_launcher_main);
 PGS_SWIFT_WORKER(pg_durable_scheduler_main);
 PGS_SWIFT_WORKER(pg_durable_executor_main);
+PGS_SWIFT_WORKER(pg_durable_start_main);
 
 /* "2026-11-22T16:42:20Z": scripts/build compiles in UTC, and the compiler honours SOURCE_DATE_EPOCH. */
 const char *

@@ -11,8 +11,55 @@
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 
+#include "blocking.h"
 #include "pgs_waiters.h"
 #include "workset.h"
+
+/* Processes looked at in one search; who waits behind more than these is found by the server or by a time limit. */
+#define SEARCH_MAX 64
+
+/* Adds to `pids` those for whom `waiting` waits and that are not there yet; returns how many there are now. */
+static int
+add_blockers(int32 *pids, int count, int32 waiting)
+{
+    ArrayType *blockers = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(waiting)));
+    Datum *elements;
+    int length;
+
+    deconstruct_array(blockers, INT4OID, sizeof(int32), true, TYPALIGN_INT, &elements, NULL, &length);
+    for (int i = 0; i < length && count < SEARCH_MAX; i++)
+    {
+        int32 pid = DatumGetInt32(elements[i]);
+        int at = 0;
+
+        while (at < count && pids[at] != pid)
+            at++;
+        /* 0 is a prepared transaction, which waits for nobody */
+        if (at == count && pid != 0)
+            pids[count++] = pid;
+    }
+    return count;
+}
+
+bool
+pgs_blocks(int32 holder, int32 waiting)
+{
+    int32 pids[SEARCH_MAX] = {waiting};
+    int count = 1;
+
+    for (int i = 0; i < count; i++)
+    {
+        int known = count;
+
+        count = add_blockers(pids, count, pids[i]);
+        for (int j = known; j < count; j++)
+        {
+            if (pids[j] == holder)
+                return true;
+        }
+    }
+    return false;
+}
 
 pgs_error *
 pgs_item_waits_for_me(int64_t item, bool *out)
@@ -34,13 +81,5 @@ PGS_GUARD_BEGIN
         LWLockRelease(pgs_set->lock);
     }
     for (int i = 0; i < count && !*out; i++)
-    {
-        ArrayType *blockers = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids, Int32GetDatum(pids[i])));
-        Datum *elements;
-        int length;
-
-        deconstruct_array(blockers, INT4OID, sizeof(int32), true, TYPALIGN_INT, &elements, NULL, &length);
-        for (int j = 0; j < length; j++)
-            *out = *out || DatumGetInt32(elements[j]) == MyProcPid;
-    }
+        *out = pgs_blocks(MyProcPid, pids[i]);
 PGS_GUARD_END

@@ -136,21 +136,42 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_database_name(pgs_oid database, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    char *name = get_database_name(database);
+
+    *length = 0;
+    *bytes = name != NULL ? pgs_text_from_server(name, strlen(name), length) : NULL;
+PGS_GUARD_END
+
+pgs_error *
 pgs_extension_exists(const char *name, bool *out)
 PGS_GUARD_BEGIN
     *out = OidIsValid(get_extension_oid(name, true));
 PGS_GUARD_END
 
-pgs_error *
-pgs_prevent_write(const char *command)
-PGS_GUARD_BEGIN
+static void
+prevent_effects(const char *command)
+{
     PreventCommandDuringRecovery(command);
-    PreventCommandIfReadOnly(command);
     PreventCommandIfParallelMode(command);
     if (InSecurityRestrictedOperation())
         ereport(ERROR,
                 (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                  errmsg("cannot execute %s within security-restricted operation", command)));
+}
+
+pgs_error *
+pgs_prevent_write(const char *command)
+PGS_GUARD_BEGIN
+    prevent_effects(command);
+    PreventCommandIfReadOnly(command);
+PGS_GUARD_END
+
+pgs_error *
+pgs_prevent_write_elsewhere(const char *command)
+PGS_GUARD_BEGIN
+    prevent_effects(command);
 PGS_GUARD_END
 
 pgs_error *

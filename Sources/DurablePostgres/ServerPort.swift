@@ -250,7 +250,7 @@ public struct ServerPort: ExecutorPort {
     }
 
     /// The report in UTF-8; other encodings are converted in a transaction, since the step's own is gone.
-    private static func inUTF8(_ error: PostgresError) throws(PostgresError) -> PostgresError {
+    static func inUTF8(_ error: PostgresError) throws(PostgresError) -> PostgresError {
         if pgs_server_is_utf8() { return error }
         return try transaction { () throws(PostgresError) in error.inUTF8() }
     }
@@ -314,7 +314,7 @@ extension StepFailure {
 
 extension Array where Element == UInt8 {
     /// The first bytes, at most `limit`, whole characters only.
-    fileprivate func cut(to limit: Int) -> [UInt8] {
+    func cut(to limit: Int) -> [UInt8] {
         guard count > limit else { return self }
         var end = limit
         while end > 0, self[end] & 0xC0 == 0x80 { end -= 1 }

@@ -8,13 +8,15 @@ public import PostgresExtension
 public enum Starter {
     /// Stores an instance of `envelope` for the current role and announces it for the time after the commit.
     ///
-    /// `envelope` is a validated graph; the result is the id that users see.
+    /// `envelope` is a validated graph; `startedBy` the session user on whose behalf, nil for this session's own. The
+    /// result is the id that users see.
     public static func start(
         envelope: Bytes,
         label: Bytes?,
         database: Bytes?,
         role: UInt32,
-        roleName: Bytes
+        roleName: Bytes,
+        startedBy: UInt32? = nil
     ) throws(PostgresError) -> Bytes {
         try Storage.access { () throws(PostgresError) in
             try Catalog.check()
@@ -27,7 +29,7 @@ public enum Starter {
                 home: stamp,
                 createdAt: Timestamp(rawValue: pgs_now_transaction()),
                 role: role,
-                startedBy: pgs_user_session(),
+                startedBy: startedBy ?? pgs_user_session(),
                 publicID: try freePublicID(),
                 roleName: roleName,
                 label: label,

@@ -81,9 +81,6 @@ enum Access {
 
     /// The name of a role, in UTF-8.
     static func roleName(_ role: UInt32) throws(PostgresError) -> Bytes? {
-        var bytes: UnsafePointer<UInt8>?
-        var length = 0
-        try PostgresExtension.check(pgs_role_name(role, &bytes, &length))
-        return bytes.map { Bytes(UnsafeBufferPointer(start: $0, count: length)) }
+        try Submitter.roleName(role)
     }
 }

@@ -11,13 +11,15 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         guard !call.isNull(0) else { throw nullArgument(0, "fut") }
         guard !call.isNull(3) else { throw nullArgument(3, "transaction_mode") }
-        try checkMode(try call.text(3, atMost: Limits.nameSize, "transaction_mode"))
+        if try isNewMode(try call.text(3, atMost: Limits.nameSize, "transaction_mode")) {
+            return try startInNewTransaction(call)
+        }
         try Access.checkWrite("df.start()")
         let envelope = try StartText.envelope(try call.graph(0))
         let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
         try checkDatabase(call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database"))
         let role = pgs_user_current()
-        let name = try submitterName(role)
+        let name = try Submitter.name(of: role, allowsSuperusers: Settings.allowsSuperusers)
         return .text(
             try Starter.start(
                 envelope: envelope,
@@ -39,25 +41,20 @@ func nullArgument(_ index: Int, _ name: String) -> PostgresError {
     )
 }
 
-private func checkMode(_ mode: Bytes) throws(PostgresError) {
+/// Whether the start is to be a transaction of its own.
+private func isNewMode(_ mode: Bytes) throws(PostgresError) -> Bool {
     switch String(decoding: mode, as: UTF8.self).lowercased() {
-    case "caller": return
-    case "new":
-        throw PostgresError(
-            .featureNotSupported,
-            "transaction_mode => 'new' is not supported by this version of df.start()",
-            hint: "Leave transaction_mode out: the start then is part of the caller's transaction."
-        )
+    case "caller": return false
+    case "new": return true
     default:
         throw PostgresError(
             .invalidParameterValue,
-            "invalid transaction_mode \"\(String(decoding: mode, as: UTF8.self))\" for df.start(): "
-                + "expected 'caller' or 'new'"
+            "invalid transaction_mode \"\(shown(mode))\" for df.start(): expected 'caller' or 'new'"
         )
     }
 }
 
-private func checkDatabase(_ database: Bytes?) throws(PostgresError) {
+func checkDatabase(_ database: Bytes?) throws(PostgresError) {
     guard let database else { return }
     var found: UInt32 = 0
     try check(
@@ -77,46 +74,16 @@ private func checkDatabase(_ database: Bytes?) throws(PostgresError) {
     }
 }
 
-/// The submitter must be able to have sessions, and superusers are let in by a setting only.
-private func submitterName(_ role: UInt32) throws(PostgresError) -> Bytes {
-    let name = try Access.roleName(role) ?? []
-    var standing = PGS_STANDING_GOOD
-    try check(pgs_role_standing(role, nil, Settings.allowsSuperusers, &standing))
-    let shown = String(decoding: name, as: UTF8.self)
-    switch standing {
-    case PGS_STANDING_NOLOGIN:
-        throw PostgresError(
-            .objectNotInPrerequisiteState,
-            "role \"\(shown)\" does not have LOGIN privilege",
-            detail: "The steps of a durable function run as sessions of the role that starts it.",
-            hint: "Start it as a role that can log in, or ALTER ROLE … LOGIN."
-        )
-    case PGS_STANDING_SUPERUSER:
-        throw PostgresError(
-            .insufficientPrivilege,
-            "pg_durable: superuser instances are disabled",
-            detail: "Role \"\(shown)\" is a superuser.",
-            hint:
-                "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart the server."
-        )
-    case PGS_STANDING_NO_CONNECT:
-        throw PostgresError(
-            .insufficientPrivilege,
-            "role \"\(shown)\" has no CONNECT privilege on this database"
-        )
-    default: return name
-    }
-}
-
 /// The text given to df.start as a validated envelope.
 enum StartText {
     // SAFETY: a server process has one thread.
     /// The last text and its envelope: many starts of one statement have the same text.
     nonisolated(unsafe) private static var last: (text: Bytes, envelope: Bytes)?
 
-    static func envelope(_ text: Bytes) throws(PostgresError) -> Bytes {
+    /// With `guarded`, the answer of a helper in the same statement is refused.
+    static func envelope(_ text: Bytes, guarded: Bool = true) throws(PostgresError) -> Bytes {
         if let last, last.text == text { return last.envelope }
-        try SameStatementGuard.check(text, prefix: "Invalid durable function: ")
+        if guarded { try SameStatementGuard.check(text, prefix: "Invalid durable function: ") }
         do throws(EnvelopeError) {
             let graph = try Envelope.start(text)
             try Envelope.checkStructure(graph)

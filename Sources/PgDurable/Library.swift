@@ -15,5 +15,7 @@ func libraryInit(_ failure: Failure) {
     guard failure.pointee.error == nil else { return }
     pgs_name_result_limit(Settings.resultLimitName.cString)
     pgs_waiters_install()
+    sqlInit(failure) { () throws(PostgresError) in try NewTransaction.install() }
+    guard failure.pointee.error == nil else { return }
     Launcher.register()
 }

@@ -160,6 +160,7 @@ enum Settings {
             }
             try database.define()
             try enableSuperuserInstances.define()
+            try defineStarts()
             try CompatibilitySettings.define()
             try PostgresExtension.Settings.reserve("pg_durable")
         }

@@ -16,3 +16,8 @@ func executorMain(_ argument: UInt64) -> Int32 {
 func schedulerMain(_ argument: UInt64) -> Int32 {
     SchedulerProcess.run(argument)
 }
+
+@c(pg_durable_start_main_swift)
+func starterMain(_ argument: UInt64) -> Int32 {
+    NewTransaction.serve(argument, allowsSuperusers: Settings.allowsSuperusers)
+}
