@@ -75,6 +75,13 @@ CREATE TABLE df_internal.active (
     PRIMARY KEY (role, instance, branch)
 );
 
+-- Instances that have not ended and were started under a limit on their number; without one nothing is written.
+CREATE TABLE df_internal.counted (
+    role oid NOT NULL,
+    instance int8 NOT NULL,
+    PRIMARY KEY (role, instance)
+);
+
 CREATE TABLE df_internal.timers (
     instance int8 NOT NULL,
     branch int4 NOT NULL,
@@ -123,6 +130,7 @@ ALTER TABLE df_internal.instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.journal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.ended ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.active ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df_internal.counted ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.timers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.signals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.requests ENABLE ROW LEVEL SECURITY;
@@ -130,6 +138,8 @@ ALTER TABLE df_internal.variables ENABLE ROW LEVEL SECURITY;
 
 -- Rows come and go quickly in these; vacuum's truncation would queue everybody behind an exclusive lock.
 ALTER TABLE df_internal.active SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off);
+ALTER TABLE df_internal.counted SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off);
 ALTER TABLE df_internal.timers SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off);

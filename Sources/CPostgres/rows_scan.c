@@ -188,6 +188,18 @@ PGS_GUARD_BEGIN
     }
 PGS_GUARD_END
 
+pgs_error *
+pgs_scan_count(pgs_scan *scan, int64_t limit, int64_t *out)
+PGS_GUARD_BEGIN
+    *out = 0;
+    while (*out < limit && HeapTupleIsValid(systable_getnext_ordered(scan->scan, scan->direction)))
+    {
+        CHECK_FOR_INTERRUPTS();
+        ++*out;
+    }
+    scan->tuple = NULL;
+PGS_GUARD_END
+
 void
 pgs_scan_backward(pgs_scan *scan)
 {

@@ -204,6 +204,7 @@ workset_push(workset_database *database, Oid role, int64 item, int32 part, int32
     pgs_entries[index].item = item;
     pgs_entries[index].part = part;
     pgs_entries[index].deaths = deaths;
+    pgs_entries[index].since = GetCurrentTimestamp();
     entry_link(queue, index);
     wake_for(queue, wakes);
     return true;
@@ -288,7 +289,8 @@ take_locked(workset_slot *slot, workset_queue *queue, pgs_work *out)
             holder->dirty = true;
             continue;
         }
-        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths};
+        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths,
+                           .since = entry.since};
         return true;
     }
     return false;

@@ -37,6 +37,7 @@ typedef struct workset_entry {
     int32 queue;
     int32 next;        /* in its queue, or in the free list */
     int32 bucket_next; /* in its hash bucket */
+    TimestampTz since; /* in the queue */
 } workset_entry;
 
 typedef struct workset_queue {

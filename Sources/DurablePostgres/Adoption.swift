@@ -62,6 +62,12 @@ public enum Adoption {
         try Tables.active.open(writing: true) { table throws(PostgresError) in
             try table.delete("active_pkey", keys: [.oid(row.role), .int8(row.id.rawValue)])
         }
+        try Tables.counted.open(writing: true) { table throws(PostgresError) in
+            let key: [Column] = [.oid(row.role), .int8(row.id.rawValue)]
+            guard try table.first("counted_pkey", .latest, keys: key, { _ in true }) != nil else { return }
+            try table.delete("counted_pkey", keys: key)
+            if let role { try table.insert([.oid(role), .int8(row.id.rawValue)]) }
+        }
         return role == nil ? nil : mapped
     }
 

@@ -104,6 +104,9 @@ enum CheckpointWriter {
         try Tables.timers.open(writing: true) { table throws(PostgresError) in
             try table.delete("timers_pkey", keys: [id])
         }
+        try Tables.counted.open(writing: true) { table throws(PostgresError) in
+            try table.delete("counted_pkey", keys: [.oid(role), id])
+        }
         if case .cancelled = row.outcome {
             try Tables.requests.open(writing: true) { table throws(PostgresError) in
                 try table.delete("requests_pkey", keys: [id])

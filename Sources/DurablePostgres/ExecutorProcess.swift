@@ -13,17 +13,21 @@ public enum ExecutorProcess {
         public var idleMilliseconds: Int64
         public var ageMaxMicroseconds: Int64
         public var allowsSuperusers: Bool
+        /// A step that waited longer than this for its executor fails; 0: it waits as long as it takes.
+        public var waitMaxMicroseconds: Int64
 
         public init(
             turns: ExecutorSettings,
             idleMilliseconds: Int64,
             ageMaxMicroseconds: Int64,
-            allowsSuperusers: Bool
+            allowsSuperusers: Bool,
+            waitMaxMicroseconds: Int64 = 0
         ) {
             self.turns = turns
             self.idleMilliseconds = idleMilliseconds
             self.ageMaxMicroseconds = ageMaxMicroseconds
             self.allowsSuperusers = allowsSuperusers
+            self.waitMaxMicroseconds = waitMaxMicroseconds
         }
     }
 
@@ -75,7 +79,7 @@ public enum ExecutorProcess {
             if pgs_now() &- born > current.ageMaxMicroseconds { return }
             if pgs_catalog_changed(), try !mayWork(role, current) { return }
             if pgs_work_take(&work) {
-                try carryOut(work, &executor)
+                try carryOut(work, &executor, current)
                 turns &+= 1
                 if turns % 256 == 0, isTooLarge { return }
                 continue
@@ -86,7 +90,9 @@ public enum ExecutorProcess {
             try check(pgs_latch_wait(current.idleMilliseconds, "DurableExecutorIdle", &events))
             pgs_latch_reset()
             if events & Int32(PGS_WAIT_LATCH.rawValue) == 0, !pgs_work_take(&work) { return }
-            if events & Int32(PGS_WAIT_LATCH.rawValue) == 0 { try carryOut(work, &executor) }
+            if events & Int32(PGS_WAIT_LATCH.rawValue) == 0 {
+                try carryOut(work, &executor, current)
+            }
         }
     }
 
@@ -95,8 +101,11 @@ public enum ExecutorProcess {
 
     private static func carryOut(
         _ work: pgs_work,
-        _ executor: inout Executor<ServerPort>
+        _ executor: inout Executor<ServerPort>,
+        _ settings: Settings
     ) throws(PostgresError) {
+        executor.lateness = lateness(of: work, settings)
+        defer { executor.lateness = nil }
         let instance = InstanceID(rawValue: work.item)
         if work.deaths >= Probation.attemptsMax {
             let failure = StepFailure(
@@ -126,6 +135,20 @@ public enum ExecutorProcess {
                 return
             }
         } while pgs_work_finish()
+    }
+
+    /// Why a step is failed that has waited too long, as the original fails it.
+    private static func lateness(of work: pgs_work, _ settings: Settings) -> StepFailure? {
+        guard settings.waitMaxMicroseconds > 0, pgs_now() &- work.since > settings.waitMaxMicroseconds
+        else { return nil }
+        let text =
+            "pg_durable: connection limit reached (max_user_connections=\(pgs_launcher_slot_count())). "
+            + "Timed out after \(settings.waitMaxMicroseconds / 1_000_000)s waiting for an available execution slot."
+        return StepFailure(
+            sqlstate: Bytes("53300".utf8),
+            message: Bytes(text.utf8),
+            hint: Bytes("pg_durable.execution_acquire_timeout = 0 lets steps wait as long as it takes.".utf8)
+        )
     }
 
     /// Whether an error is the server's trouble and not the work's: it will pass, and the work is tried again.

@@ -213,7 +213,7 @@ public enum NewTransaction {
     // MARK: The worker
 
     /// The life of the worker that carries out one start.
-    public static func serve(_ argument: UInt64, allowsSuperusers: Bool) -> Int32 {
+    public static func serve(_ argument: UInt64, allowsSuperusers: Bool, quota: StartQuota) -> Int32 {
         var call = pgs_handover_call()
         do throws(PostgresError) {
             var isWanted = false
@@ -223,7 +223,7 @@ public enum NewTransaction {
             try check(pgs_worker_connect(call.database, call.role))
             var answer: Result<Bytes, PostgresError>
             do throws(PostgresError) {
-                answer = .success(try carryOut(call, allowsSuperusers))
+                answer = .success(try carryOut(call, allowsSuperusers, quota))
             } catch {
                 answer = .failure(try ServerPort.inUTF8(error))
             }
@@ -238,7 +238,8 @@ public enum NewTransaction {
 
     private static func carryOut(
         _ call: pgs_handover_call,
-        _ allowsSuperusers: Bool
+        _ allowsSuperusers: Bool,
+        _ quota: StartQuota
     ) throws(PostgresError) -> Bytes {
         let request = try HandoverCoding.request(
             UnsafeBufferPointer(start: call.request, count: call.length)
@@ -264,7 +265,8 @@ public enum NewTransaction {
                 database: request.database,
                 role: call.role,
                 roleName: name,
-                startedBy: call.session_user
+                startedBy: call.session_user,
+                quota: quota
             )
             guard pgs_handover_begin_commit() else {
                 throw PostgresError(.queryCanceled, "the caller has given up")

@@ -16,10 +16,12 @@ public enum Starter {
         database: Bytes?,
         role: UInt32,
         roleName: Bytes,
-        startedBy: UInt32? = nil
+        startedBy: UInt32? = nil,
+        quota: StartQuota
     ) throws(PostgresError) -> Bytes {
         try Storage.access { () throws(PostgresError) in
             try Catalog.check()
+            try quota.check(role, roleName)
             let stamp = try Home.current()
             let graph = try GraphStore.store(envelope, role: role)
             let variables = try Variables.all(of: role, current: true)
@@ -44,6 +46,7 @@ public enum Starter {
                     .oid(role), .int8(row.id.rawValue), .int4(BranchID.root.rawValue),
                 ])
             }
+            try quota.count(row.id, of: role)
             try check(pgs_work_at_commit(role, row.id.rawValue, BranchID.root.rawValue))
             return row.publicID
         }

@@ -106,6 +106,46 @@ struct OpenTable {
         backward: Bool = false,
         _ body: (borrowing ScannedRow) throws(PostgresError) -> Bool
     ) throws(PostgresError) {
+        let scan = try begin(index, visibility, keys: keys, from: from)
+        if backward { pgs_scan_backward(scan) }
+        let values = UnsafeMutablePointer<pgs_value>.allocate(capacity: columns)
+        defer { values.deallocate() }
+        var found = false
+        repeat {
+            try check(pgs_scan_next(scan, values, Int32(truncatingIfNeeded: columns), &found))
+            guard found else { break }
+            do throws(PostgresError) {
+                found = try body(
+                    ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
+                )
+            } catch {
+                if !error.isFromServer { try check(pgs_scan_end(scan)) }
+                throw error
+            }
+        } while found
+        try check(pgs_scan_end(scan))
+    }
+
+    /// How many rows have these keys; it stops at `limit`.
+    func count(
+        _ index: StaticString,
+        _ visibility: Visibility,
+        keys: [Column],
+        atMost limit: Int
+    ) throws(PostgresError) -> Int {
+        let scan = try begin(index, visibility, keys: keys, from: nil)
+        var count: Int64 = 0
+        try check(pgs_scan_count(scan, Int64(limit), &count))
+        try check(pgs_scan_end(scan))
+        return Int(count)
+    }
+
+    private func begin(
+        _ index: StaticString,
+        _ visibility: Visibility,
+        keys: [Column],
+        from: Column?
+    ) throws(PostgresError) -> OpaquePointer {
         var scan: OpaquePointer?
         let all = from.map { keys + [$0] } ?? keys
         let error = withValues(all) { values, _ in
@@ -126,23 +166,7 @@ struct OpenTable {
         }
         try check(error)
         guard let scan else { throw PostgresError(.internalError, "scan was not begun") }
-        if backward { pgs_scan_backward(scan) }
-        let values = UnsafeMutablePointer<pgs_value>.allocate(capacity: columns)
-        defer { values.deallocate() }
-        var found = false
-        repeat {
-            try check(pgs_scan_next(scan, values, Int32(truncatingIfNeeded: columns), &found))
-            guard found else { break }
-            do throws(PostgresError) {
-                found = try body(
-                    ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
-                )
-            } catch {
-                if !error.isFromServer { try check(pgs_scan_end(scan)) }
-                throw error
-            }
-        } while found
-        try check(pgs_scan_end(scan))
+        return scan
     }
 
     /// The first row with these keys, decoded.

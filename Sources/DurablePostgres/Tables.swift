@@ -25,6 +25,7 @@ enum Tables {
         [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT2, PGS_TEXT, PGS_TEXT]
     )
     static let active = TableShape("active", [PGS_OID, PGS_INT8, PGS_INT4])
+    static let counted = TableShape("counted", [PGS_OID, PGS_INT8])
     static let timers = TableShape("timers", [PGS_INT8, PGS_INT4, PGS_OID, PGS_TIMESTAMPTZ])
     static let signals = TableShape(
         "signals",

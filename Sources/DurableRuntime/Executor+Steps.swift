@@ -5,7 +5,8 @@ import DurableModel
 
 extension Executor {
     /// Why a step is failed without being run, or nil.
-    func refusal(of node: NodeIndex, _ machine: Machine, _ branch: BranchID) -> StepFailure? {
+    mutating func refusal(of node: NodeIndex, _ machine: Machine, _ branch: BranchID) -> StepFailure? {
+        if let late = lateness.take() { return late }
         let attempts = machine.attempts(of: branch)
         if attempts >= max(settings.stepAttemptsMax, 1) {
             return StepFailure(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 
 import DurableCore
-import DurableModel
+public import DurableModel
 
 /// Carries instances on: a turn takes a hint, brings the machine up to date, and runs steps until the branch parks,
 /// the instance ends, or somebody else wants the place.
@@ -16,6 +16,10 @@ import DurableModel
 public struct Executor<Port: ExecutorPort> {
     public var port: Port
     public var settings: ExecutorSettings
+    /// Fails the next step instead of running it.
+    ///
+    /// For a turn that came too late; taken back when the turn ends without a step.
+    public var lateness: StepFailure?
     private var cache = MachineCache()
 
     public init(port: Port, settings: ExecutorSettings = ExecutorSettings()) {

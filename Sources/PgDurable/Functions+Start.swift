@@ -26,7 +26,8 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                 label: label,
                 database: nil,
                 role: role,
-                roleName: name
+                roleName: name,
+                quota: Settings.startQuota
             )
         )
     }

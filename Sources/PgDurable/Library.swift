@@ -15,7 +15,10 @@ func libraryInit(_ failure: Failure) {
     guard failure.pointee.error == nil else { return }
     pgs_name_result_limit(Settings.resultLimitName.cString)
     pgs_waiters_install()
-    sqlInit(failure) { () throws(PostgresError) in try NewTransaction.install() }
+    sqlInit(failure) { () throws(PostgresError) in
+        try NewTransaction.install()
+        try StartQuota.install()
+    }
     guard failure.pointee.error == nil else { return }
     Launcher.register()
 }

@@ -22,8 +22,6 @@ enum CompatibilitySettings {
     private static let numbers = [
         number("pg_durable.max_management_connections", 6, 1...1000),
         number("pg_durable.max_duroxide_connections", 10, 1...1000),
-        number("pg_durable.max_user_connections", 10, 1...1000),
-        number("pg_durable.execution_acquire_timeout", 30, 1...3600),
         number("pg_durable.retention_days", 30, 0...36_500),
         number("pg_durable.reconcile_interval", 3600, 0...86_400),
     ]

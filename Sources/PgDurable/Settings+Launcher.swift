@@ -8,7 +8,7 @@ extension Launcher {
     static func register() {
         do throws(PostgresError) {
             try install(
-                slots: { Int32(clamping: PgDurable.Settings.maxExecutors.value) },
+                slots: { PgDurable.Settings.executorsMax },
                 entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) }
             )
         } catch {

@@ -3,8 +3,26 @@
 internal import DurablePostgres
 internal import PostgresExtension
 
-/// What limits starts.
+/// What limits starts and steps, with the names of the original where it has one.
 extension Settings {
+    static let maxUserConnections = Setting(
+        SettingInfo(
+            "pg_durable.max_user_connections",
+            .postmaster,
+            "Most steps that run at the same time, unless pg_durable.max_executors says how many."
+        ),
+        initial: 10,
+        in: 1...1000
+    )
+    static let executionAcquireTimeout = Setting(
+        SettingInfo(
+            "pg_durable.execution_acquire_timeout",
+            .postmaster,
+            "Seconds after which a step that found no free executor fails; 0: it waits as long as it takes."
+        ),
+        initial: 0,
+        in: 0...3600
+    )
     static let maxNewTransactionStarts = Setting(
         SettingInfo(
             "pg_durable.max_new_transaction_starts",
@@ -24,9 +42,40 @@ extension Settings {
         in: 1...3600
     )
 
+    static let maxLiveInstancesPerRole = Setting(
+        SettingInfo(
+            "pg_durable.max_live_instances_per_role",
+            .sighup,
+            "Most instances of one role in one database that have not ended; 0 for no limit.",
+            details: "Instances that were started while there was no limit do not count."
+        ),
+        initial: 0,
+        in: 0...Int(Int32.max)
+    )
+    static let maxStartsPerSecondPerRole = Setting(
+        SettingInfo(
+            "pg_durable.max_starts_per_second_per_role",
+            .sighup,
+            "Most starts of one role per second, in the whole cluster; 0 for no limit."
+        ),
+        initial: 0,
+        in: 0...1_000_000
+    )
+
     static func defineStarts() throws(PostgresError) {
+        try maxUserConnections.define()
+        try executionAcquireTimeout.define()
+        try maxLiveInstancesPerRole.define()
+        try maxStartsPerSecondPerRole.define()
         try maxNewTransactionStarts.define()
         try newTransactionStartTimeout.define()
+    }
+
+    static var startQuota: StartQuota {
+        StartQuota(
+            liveMax: maxLiveInstancesPerRole.value,
+            perSecondMax: Int32(clamping: maxStartsPerSecondPerRole.value)
+        )
     }
 
     static var newTransactions: NewTransaction.Settings {

@@ -24,7 +24,8 @@ enum Settings {
             "pg_durable.max_executors",
             .postmaster,
             "Most processes that run steps, in the whole cluster.",
-            details: "0 is half of max_worker_processes less two, at least 1 and at most 64."
+            details:
+                "0 is half of max_worker_processes less two, at least 1 and at most max_user_connections."
         ),
         initial: 0,
         in: 0...256
@@ -168,6 +169,13 @@ enum Settings {
 }
 
 extension Settings {
+    /// The executors that shared memory has places for.
+    static var executorsMax: Int32 {
+        guard maxExecutors.value == 0 else { return Int32(clamping: maxExecutors.value) }
+        let suiting = max((pgs_worker_processes_max() - 2) / 2, 1)
+        return min(suiting, Int32(clamping: maxUserConnections.value), 64)
+    }
+
     static var listInstancesMax: Int32 { Int32(clamping: listInstancesMaxLimit.value) }
     static var allowsSuperusers: Bool { enableSuperuserInstances.value }
 
@@ -180,7 +188,8 @@ extension Settings {
             turns: turns(),
             idleMilliseconds: Int64(executorIdleTimeout.value),
             ageMaxMicroseconds: Int64(executorMaxAge.value) * 1_000_000,
-            allowsSuperusers: allowsSuperusers
+            allowsSuperusers: allowsSuperusers,
+            waitMaxMicroseconds: Int64(executionAcquireTimeout.value) * 1_000_000
         )
     }
 

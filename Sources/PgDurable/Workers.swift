@@ -19,5 +19,9 @@ func schedulerMain(_ argument: UInt64) -> Int32 {
 
 @c(pg_durable_start_main_swift)
 func starterMain(_ argument: UInt64) -> Int32 {
-    NewTransaction.serve(argument, allowsSuperusers: Settings.allowsSuperusers)
+    NewTransaction.serve(
+        argument,
+        allowsSuperusers: Settings.allowsSuperusers,
+        quota: Settings.startQuota
+    )
 }

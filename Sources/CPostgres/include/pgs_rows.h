@@ -68,6 +68,8 @@ pgs_error *PGS_NULLABLE pgs_scan_begin_from(
     pgs_value from, bool exclusive, pgs_scan *PGS_NULLABLE *_Nonnull out);
 /* Next row into `values` (valid until the next call on this scan); *found = false at the end. */
 pgs_error *PGS_NULLABLE pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found);
+/* How many rows follow, at most `limit`. */
+pgs_error *PGS_NULLABLE pgs_scan_count(pgs_scan *scan, int64_t limit, int64_t *out);
 /* From the last row to the first; before the first pgs_scan_next. */
 void pgs_scan_backward(pgs_scan *scan);
 /* Whether the row that pgs_scan_next gave last was written by this very transaction. */

@@ -28,6 +28,7 @@ typedef struct pgs_work {
     int64_t item;
     int32_t part;
     int32_t deaths; /* how many processes ended with this work in hand, as far as memory knows */
+    int64_t since;  /* when it was put into the queue */
 } pgs_work;
 
 /* No due time; and "look at once". Server timestamps are microseconds since 2000-01-01. */

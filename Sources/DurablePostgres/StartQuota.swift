@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+public import PostgresExtension
+
+/// How much a role may start; 0 is no limit.
+///
+/// The number of live instances is counted in the table `counted`, open transactions included, so it holds through
+/// crashes and rollbacks. The rate is kept in shared memory: a second later it means nothing any more.
+public struct StartQuota: Sendable {
+    /// Most instances in this database that have not ended.
+    public var liveMax: Int
+    /// Most starts per second in the cluster.
+    public var perSecondMax: Int32
+
+    public init(liveMax: Int, perSecondMax: Int32) {
+        self.liveMax = liveMax
+        self.perSecondMax = perSecondMax
+    }
+
+    /// In the init of the preloaded library.
+    public static func install() throws(PostgresError) {
+        let name: StaticString = "pg_durable rates"
+        try PostgresExtension.check(pgs_rate_install(name.cString))
+    }
+
+    /// What a count found, and how many starts may follow it before the next one.
+    private struct Found {
+        var role: UInt32
+        var liveMax: Int
+        var at: Int64
+        var left: Int
+    }
+    // SAFETY: a server process has one thread.
+    nonisolated(unsafe) private static var found: Found?
+
+    /// A count is good for this long.
+    private static let goodFor: Int64 = 1_000_000
+    /// Of the room that it found this part may be used before the next: so it is exact where it matters, and a
+    /// statement that starts very many does not count them again for each.
+    private static let part = 32
+
+    func check(_ role: UInt32, _ roleName: Bytes) throws(PostgresError) {
+        try checkLive(role, roleName)
+        guard perSecondMax > 0 else { return }
+        var taken = true
+        try PostgresExtension.check(pgs_rate_take(role, perSecondMax, &taken))
+        guard !taken else { return }
+        throw PostgresError(
+            .configurationLimitExceeded,
+            "role \"\(shown(roleName))\" starts durable functions too fast",
+            detail: "pg_durable.max_starts_per_second_per_role is \(perSecondMax).",
+            hint: "Start them later, or several steps as one function."
+        )
+    }
+
+    private func checkLive(_ role: UInt32, _ roleName: Bytes) throws(PostgresError) {
+        guard liveMax > 0 else { return }
+        let now = pgs_now()
+        if var last = StartQuota.found, last.role == role, last.liveMax == liveMax, last.left > 0,
+            now &- last.at < StartQuota.goodFor, now >= last.at
+        {
+            last.left -= 1
+            StartQuota.found = last
+            return
+        }
+        StartQuota.found = nil
+        let live = try count(role)
+        guard live < liveMax else {
+            throw PostgresError(
+                .configurationLimitExceeded,
+                "role \"\(shown(roleName))\" has too many live durable functions",
+                detail: "pg_durable.max_live_instances_per_role is \(liveMax).",
+                hint: "Wait until some have ended, or cancel some with df.cancel()."
+            )
+        }
+        let left = (liveMax - live) / StartQuota.part
+        StartQuota.found = Found(role: role, liveMax: liveMax, at: now, left: left)
+    }
+
+    /// The role's rows in `counted`, uncommitted ones too, but no more than the limit.
+    private func count(_ role: UInt32) throws(PostgresError) -> Int {
+        try Tables.counted.open(writing: false) { table throws(PostgresError) in
+            try table.count("counted_pkey", .uncommitted, keys: [.oid(role)], atMost: liveMax)
+        }
+    }
+
+    /// Makes the new instance count.
+    func count(_ instance: InstanceID, of role: UInt32) throws(PostgresError) {
+        guard liveMax > 0 else { return }
+        try Tables.counted.open(writing: true) { table throws(PostgresError) in
+            try table.insert([.oid(role), .int8(instance.rawValue)])
+        }
+    }
+}

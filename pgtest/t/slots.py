@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
+# alone
+"""Waiting for a place to run: who is delayed by whom, and the original's settings for it."""
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from suite import Suite, run, same, settle, start, wait_until  # noqa: E402
+
+suite = Suite(max_worker_processes="16")
+
+
+def running(cluster, count, text="pg_sleep"):
+    wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'durable executor' "
+                                     "AND state = 'active' AND query LIKE '%%%s%%'" % text) == count, 10,
+               "%d steps run" % count)
+
+
+def quick(session, what):
+    """`SELECT 1` from start to result within half a second, ten times."""
+    for _ in range(10):
+        begin = time.monotonic()
+        run(session, "'SELECT 1'")
+        took = time.monotonic() - begin
+        if took > 0.5:
+            raise AssertionError("%s waited %.2f s" % (what, took))
+
+
+def clear(cluster):
+    cluster.execute("SELECT df.cancel(id) FROM df.instances WHERE status IN ('pending', 'running')")
+    wait_until(lambda: cluster.value(
+        "SELECT count(*) FROM df.instances WHERE status IN ('pending', 'running')") == 0, 30, "all cancelled")
+
+
+@suite.test
+def two_long_steps(cluster):
+    """Two long steps of one role delay neither another role's `SELECT 1` nor the role's own other steps."""
+    with cluster.connect(user="mallory") as mallory, cluster.connect(user="bob") as bob:
+        for _ in range(2):
+            start(mallory, "'SELECT pg_sleep(30)'")
+        running(cluster, 2)
+        quick(bob, "bob")
+        quick(mallory, "mallory's other step")
+        running(cluster, 2)
+    clear(cluster)
+
+
+@suite.test
+def long_step_of_the_same_function(cluster):
+    """Nor does a long arm of a join delay the other arm's steps."""
+    with cluster.connect(user="alice") as session:
+        session.execute("CREATE TABLE alice.arm (at timestamptz DEFAULT clock_timestamp())")
+        begin = time.monotonic()
+        start(session, "'SELECT pg_sleep(30)' & ('INSERT INTO alice.arm DEFAULT VALUES' ~> "
+                       "'INSERT INTO alice.arm DEFAULT VALUES')")
+        wait_until(lambda: session.value("SELECT count(*) FROM alice.arm") == 2, 5, "the other arm")
+        if time.monotonic() - begin > 2:
+            raise AssertionError("%.1f s" % (time.monotonic() - begin))
+    clear(cluster)
+
+
+@suite.test
+def open_transactions(cluster):
+    """Open transactions that called df.start, of the same role and with the same graph, delay nobody."""
+    holders = [cluster.connect(user=role) for role in ("mallory", "mallory", "bob", "alice")]
+    try:
+        for holder in holders:
+            holder.execute("BEGIN")
+            holder.execute("SELECT df.start('SELECT 1')")
+            holder.execute("SELECT df.setvar('a', 'b')")
+        with cluster.connect(user="bob") as bob, cluster.connect(user="mallory") as mallory:
+            quick(bob, "bob")
+            quick(mallory, "mallory")
+            mallory.execute("SELECT df.setvar('a', 'c')")
+            begin = time.monotonic()
+            instance = bob.value("SELECT df.start('SELECT 1', transaction_mode => 'new')")
+            same(settle(bob, instance), "completed")
+            if time.monotonic() - begin > 0.5:
+                raise AssertionError("%.2f s" % (time.monotonic() - begin))
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+@suite.test
+def as_long_as_it_takes(cluster):
+    """With one slot, a step that waits three seconds for it completes."""
+    cluster.configure(**{"pg_durable.max_user_connections": "1"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        instances = [start(session, "'SELECT pg_sleep(1.5)'") for _ in range(3)]
+        for instance in instances:
+            same(settle(session, instance), "completed")
+        same(len(cluster.processes("durable executor")), 1)
+
+
+@suite.test
+def the_originals_failure(cluster):
+    """execution_acquire_timeout: the step that waited longer fails in the original's words, the others go on."""
+    cluster.configure(**{"pg_durable.max_user_connections": "1", "pg_durable.execution_acquire_timeout": "2"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        first = start(session, "'SELECT pg_sleep(3)' ~> 'SELECT 2'")
+        running(cluster, 1)
+        second = start(session, "'SELECT 3'")
+        third = start(session, "'SELECT 4' ~> df.sleep(1) ~> 'SELECT 5'")
+        same([settle(session, i) for i in (first, second, third)], ["completed", "failed", "failed"])
+        text = session.value("SELECT output FROM df.instance_info($1)", second)
+        wanted = ("pg_durable: connection limit reached (max_user_connections=1). Timed out after 2s waiting for an "
+                  "available execution slot.")
+        if wanted not in str(text):
+            raise AssertionError(text)
+        same(settle(session, start(session, "'SELECT 6' ~> df.sleep(3) ~> 'SELECT 7'")), "completed")
+
+
+@suite.test
+def max_executors_counts_more(cluster):
+    """pg_durable.max_executors, when set, decides alone."""
+    cluster.configure(**{"pg_durable.max_executors": "3", "pg_durable.max_executors_per_role": "3",
+                         "pg_durable.execution_acquire_timeout": "0"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        session.execute("SELECT df.start('SELECT pg_sleep(5)') FROM generate_series(1, 4)")
+        running(cluster, 3)
+    clear(cluster)
+
+
+suite.main()
