@@ -31,7 +31,8 @@ func startInNewTransaction(_ call: borrowing SQLCall) throws(PostgresError) -> S
 private func validated(_ call: borrowing SQLCall) throws(PostgresError) -> StartRequest {
     let envelope = try StartText.envelope(try call.graph(0), guarded: false)
     let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
-    try checkDatabase(call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database"))
+    let database = call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database")
+    try checkDatabase(database)
     _ = try Submitter.name(of: pgs_user_current(), allowsSuperusers: Settings.allowsSuperusers)
-    return StartRequest(envelope: envelope, label: label, database: nil)
+    return StartRequest(envelope: envelope, label: label, database: database)
 }
