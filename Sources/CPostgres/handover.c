@@ -159,7 +159,7 @@ wait_for_place(handover_board *at, int places, TimestampTz deadline)
         remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
         if (remaining <= 0)
             return false;
-        (void) ConditionVariableTimedSleep(&at->freed, remaining, pgs_wait_event("DurableHandoverPlace"));
+        (void) ConditionVariableTimedSleep(&at->freed, remaining, pgs_wait_event("HandoverPlace"));
     }
 }
 
@@ -246,7 +246,7 @@ PGS_GUARD_BEGIN
     if (pg_atomic_read_u32(&sent->stage) != HANDOVER_ANSWERED)
     {
         (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) milliseconds,
-                         pgs_wait_event("DurableHandover"));
+                         pgs_wait_event("Handover"));
         ResetLatch(MyLatch);
     }
     /* In this order: what has stopped may have answered before. */

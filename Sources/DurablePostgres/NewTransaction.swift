@@ -126,7 +126,7 @@ public enum NewTransaction {
                 )
             }
             var events: Int32 = 0
-            try check(pgs_latch_wait(100, "DurableHandover", &events))
+            try check(pgs_latch_wait(100, "Handover", &events))
             pgs_latch_reset()
             try check(pgs_interrupts_check())
         }

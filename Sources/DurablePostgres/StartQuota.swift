@@ -25,21 +25,18 @@ public struct StartQuota: Sendable {
         try PostgresExtension.check(pgs_rate_install(name.cString))
     }
 
-    /// What a count found, and how many starts may follow it before the next one.
-    private struct Found {
+    /// What the last count of this process found.
+    private struct Count {
         var role: UInt32
-        var liveMax: Int
-        var at: Int64
-        var left: Int
+        /// The start that asked for it included.
+        var live: Int
+        /// The role's tally before the count.
+        var tally: UInt64
     }
     // SAFETY: a server process has one thread.
-    nonisolated(unsafe) private static var found: Found?
-
-    /// A count is good for this long.
-    private static let goodFor: Int64 = 1_000_000
-    /// Of the room that it found this part may be used before the next: so it is exact where it matters, and a
-    /// statement that starts very many does not count them again for each.
-    private static let part = 32
+    /// With the starts tallied since, by anybody, an upper bound of what lives now: while that fits the limit, nothing
+    /// has to be counted again.
+    nonisolated(unsafe) private static var last: Count?
 
     func check(_ role: UInt32, _ roleName: Bytes) throws(PostgresError) {
         try checkLive(role, roleName)
@@ -57,15 +54,14 @@ public struct StartQuota: Sendable {
 
     private func checkLive(_ role: UInt32, _ roleName: Bytes) throws(PostgresError) {
         guard liveMax > 0 else { return }
-        let now = pgs_now()
-        if var last = StartQuota.found, last.role == role, last.liveMax == liveMax, last.left > 0,
-            now &- last.at < StartQuota.goodFor, now >= last.at
+        let tally = pgs_tally_add(role)
+        if let last = StartQuota.last, last.role == role,
+            UInt64(last.live) &+ (tally &- last.tally) <= UInt64(liveMax)
         {
-            last.left -= 1
-            StartQuota.found = last
             return
         }
-        StartQuota.found = nil
+        StartQuota.last = nil
+        let before = pgs_tally_read(role)
         let live = try count(role)
         guard live < liveMax else {
             throw PostgresError(
@@ -75,8 +71,7 @@ public struct StartQuota: Sendable {
                 hint: "Wait until some have ended, or cancel some with df.cancel()."
             )
         }
-        let left = (liveMax - live) / StartQuota.part
-        StartQuota.found = Found(role: role, liveMax: liveMax, at: now, left: left)
+        StartQuota.last = Count(role: role, live: live + 1, tally: before)
     }
 
     /// The role's rows in `counted`, uncommitted ones too, but no more than the limit.

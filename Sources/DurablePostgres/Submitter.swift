@@ -40,7 +40,8 @@ public enum Submitter {
                 "pg_durable: superuser instances are disabled",
                 detail: "Role \"\(shown(name))\" is a superuser.",
                 hint:
-                    "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart the server."
+                    "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart "
+                    + "the server."
             )
         case PGS_STANDING_NO_CONNECT:
             throw PostgresError(

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
-"""df.start(…, transaction_mode => 'new'): committed when the call returns, whatever the caller does, and never a hang."""
+"""df.start(…, transaction_mode => 'new'): committed when the call returns, whatever the caller does; never a hang."""
 import os
 import sys
 import time
@@ -15,6 +15,14 @@ PREFIX = "df.start() on new transaction failed: error returned from database: "
 
 def new(graph, label=None):
     return "SELECT df.start(%s, %s, transaction_mode => 'new')" % (graph, literal(label))
+
+
+def crash(cluster, pid):
+    """kill -9 of this process, and wait until the server has restarted its sessions."""
+    before = cluster.crashes()
+    cluster.kill9(pid)
+    wait_until(lambda: cluster.crashes() > before, 10, "the server notices")
+    cluster.wait_ready()
 
 
 def refused(session, sql, state, *fragments):
@@ -72,7 +80,8 @@ def role_settings(cluster):
     cluster.psql("""CREATE FUNCTION alice.text(text) RETURNS text LANGUAGE sql AS 'SELECT (1/0)::text';
         ALTER ROLE alice SET default_transaction_read_only = on; ALTER ROLE alice SET lock_timeout = 1;
         ALTER ROLE alice SET role = 'bob'; GRANT bob TO alice; ALTER ROLE alice SET statement_timeout = 5000;
-        ALTER ROLE alice SET default_transaction_isolation = 'serializable'; ALTER ROLE alice SET search_path = alice""")
+        ALTER ROLE alice SET default_transaction_isolation = 'serializable';
+        ALTER ROLE alice SET search_path = alice""")
     try:
         with cluster.connect(user="alice") as session:
             session.execute("RESET role")
@@ -331,8 +340,7 @@ def killed(cluster):
             wait_until(lambda: starts(cluster) == 1, 10, "a worker")
             pid = session.pid if victim == "caller" else cluster.value(
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable start'")
-            cluster.kill9(pid)
-        cluster.wait_ready()
+            crash(cluster, pid)
         for _ in range(3):
             with cluster.connect(user="alice") as session:
                 session.value(new("'SELECT 1'"))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How often somebody does something: a limit per second and key, for all processes of the cluster together. */
+/* How often somebody does something, for all processes of the cluster together: a limit per second, and a count. */
 #ifndef PGS_RATE_H
 #define PGS_RATE_H
 
@@ -18,6 +18,13 @@ pgs_error *PGS_NULLABLE pgs_rate_install(const char *name);
  * with more busy keys in one second than there is room for, some are not limited.
  */
 pgs_error *PGS_NULLABLE pgs_rate_take(pgs_oid key, int32_t per_second, bool *out);
+
+/*
+ * A number that only grows, and by at least one with each pgs_tally_add of `key`: what has happened between two looks
+ * is at most their difference. Keys may share a number. 0 when the library was not preloaded.
+ */
+uint64_t pgs_tally_add(pgs_oid key);
+uint64_t pgs_tally_read(pgs_oid key);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end
