@@ -17,7 +17,17 @@ public enum InstanceState {
         if let ended = try Storage.ended(row.id, current: current) { return ended.status }
         if try Storage.cancelReason(row.id, current: current) != nil { return .cancelled }
         if pgs_item_is_running(row.id.rawValue) { return .running }
-        return try Storage.hasJournal(row.id, current: current) ? .running : .pending
+        if try Storage.hasJournal(row.id, current: current) { return .running }
+        return try isParked(row, current: current) ? .running : .pending
+    }
+
+    /// Whether an executor has been there and recorded nothing.
+    ///
+    /// It finds nothing to record when the first thing to do is to wait for a signal; the root is not active any
+    /// more then. In a copy that nobody adopted nothing is active, and nobody has been there.
+    private static func isParked(_ row: InstanceRow, current: Bool) throws(PostgresError) -> Bool {
+        if try Storage.isActive(row, .root, current: current) { return false }
+        return try Home.stamps().contains(row.home)
     }
 }
 
@@ -29,6 +39,22 @@ extension Storage {
                 "journal_pkey",
                 current ? .latest : .statement,
                 keys: [.int8(id.rawValue)]
+            ) { _ in true }
+        }
+        return found != nil
+    }
+
+    /// Whether the branch can go on, as far as the table knows.
+    static func isActive(
+        _ row: InstanceRow,
+        _ branch: BranchID,
+        current: Bool
+    ) throws(PostgresError) -> Bool {
+        let found = try Tables.active.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "active_pkey",
+                current ? .latest : .statement,
+                keys: [.oid(row.role), .int8(row.id.rawValue), .int4(branch.rawValue)]
             ) { _ in true }
         }
         return found != nil

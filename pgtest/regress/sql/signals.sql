@@ -44,8 +44,16 @@ SELECT df.result(:'id');
 SELECT df.start(df.wait_for_signal('late', 1)) AS id \gset
 SELECT df.await_instance(:'id', 10);
 SELECT df.result(:'id');
--- another role's instance is unknown
+-- waiting for a signal is running, even when it is the first thing to do
 SELECT df.start(df.wait_for_signal('mine')) AS id \gset
+DO $$ BEGIN
+    FOR i IN 1..100 LOOP
+        EXIT WHEN EXISTS (SELECT FROM df.instances WHERE status = 'running');
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+END $$;
+SELECT i.status, n.node_type, n.inferred_status FROM df.instances i, df.instance_nodes(i.id) n WHERE i.id = :'id';
+-- another role's instance is unknown
 SET SESSION AUTHORIZATION regress_ben;
 SELECT set_config('regress.id', :'id', false) IS NOT NULL;
 DO $$ BEGIN
