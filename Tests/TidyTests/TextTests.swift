@@ -95,19 +95,48 @@ import Testing
         #expect(found.isEmpty, "\(found.listed)")
     }
 
-    /// docs/traps.md names the test that holds each trap: such a test exists.
+    /// docs/traps.md and docs/differences.md name the test that holds each row: such a test exists.
     @Test func namedTestsExist() throws {
-        let traps = try #require(Checkout.files.first { $0.path == "docs/traps.md" })
-        let name = try Regex("`([a-z_]+)\\.([a-z_0-9]+)`", as: (Substring, Substring, Substring).self)
+        let name = try Regex(
+            "`([A-Za-z_]+)([./])([A-Za-z_0-9]+)`",
+            as: (Substring, Substring, Substring, Substring).self
+        )
         var found: [String] = []
-        for (index, line) in traps.lines.enumerated() where line.hasPrefix("|") {
-            for match in line.matches(of: name) {
-                let suite = Checkout.files.first { $0.path == "pgtest/t/\(match.output.1).py" }
-                if suite?.text.contains("def \(match.output.2)(") != true {
-                    found.append("docs/traps.md:\(index + 1): \(match.output.0)")
+        for path in ["docs/traps.md", "docs/differences.md"] {
+            let document = try #require(Checkout.files.first { $0.path == path })
+            for (index, line) in document.lines.enumerated() where line.hasPrefix("|") {
+                let last = line.split(separator: "|").last ?? ""
+                for match in last.matches(of: name) where !Self.isTest(match.output.1, match.output.3) {
+                    found.append("\(path):\(index + 1): \(match.output.0)")
                 }
             }
         }
+        #expect(found.isEmpty, "\(found.listed)")
+    }
+
+    /// Whether there is a test `name` in the suite, in Python or Swift, or a file of that name for pg_regress.
+    static func isTest(_ suite: Substring, _ name: Substring) -> Bool {
+        let places = [
+            ("pgtest/t/\(suite).py", "def \(name)("), ("pgtest/regress/sql/\(name).sql", ""),
+            ("Tests/DurableCoreTests/\(suite).swift", "func \(name)("),
+            ("Tests/DurableRuntimeTests/\(suite).swift", "func \(name)("),
+        ]
+        return places.contains { path, definition in
+            guard (suite == "regress") == path.hasPrefix("pgtest/regress/") else { return false }
+            let file = Checkout.files.first { $0.path == path }
+            return file.map { definition.isEmpty || $0.text.contains(definition) } ?? false
+        }
+    }
+
+    /// Each difference from the original is shown by a test.
+    @Test func differencesAreTested() throws {
+        let document = try #require(Checkout.files.first { $0.path == "docs/differences.md" })
+        let rows = document.lines.filter {
+            $0.hasPrefix("|") && !$0.hasPrefix("|---") && !$0.hasPrefix("| | there")
+        }
+        #expect(rows.count > 40)
+        let reference = try Regex("`[A-Za-z_]+[./][A-Za-z_0-9]+`( |,)[^|]*\\|$")
+        let found = rows.filter { $0.firstMatch(of: reference) == nil }
         #expect(found.isEmpty, "\(found.listed)")
     }
 

@@ -60,6 +60,8 @@ class Page:
     def _block(self, info, first, end, last):
         text = "\n".join(self.lines[first + 1:end])
         if info == "sql":
+            if not re.search(r";\s*$|\\[a-z]+[^\n]*$", text):
+                self.mistakes.append("line %d: the last statement does not end" % (first + 1))
             self.blocks.append(Block(first + 1, text))
             return self.blocks[-1]
         if info.startswith("sql not run:") and info[len("sql not run:"):].strip():
