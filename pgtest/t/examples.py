@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
-"""Every script in examples/ and the README's example run as they are printed, each in a database of its own."""
+"""Every script in examples/ and the README's SQL run as they are printed, each in a database of its own."""
 import os
-import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cluster import CHECKOUT  # noqa: E402
-from suite import Suite, has, same, settle  # noqa: E402
+from manual import Page  # noqa: E402
+from suite import Suite, has, same  # noqa: E402
 
 suite = Suite()
 
@@ -41,16 +41,16 @@ def all_are_run(cluster):
 
 @suite.test
 def readme(cluster):
-    """The README's df.start, word for word."""
-    with open(os.path.join(CHECKOUT, "README.md")) as file:
-        found = re.search(r"SELECT df\.start\(.*?\);", file.read(), re.S)
-    cluster.psql("CREATE TABLE documents (id int PRIMARY KEY, processed bool NOT NULL DEFAULT false);"
-                 "INSERT INTO documents SELECT n FROM generate_series(1, 1000) n; GRANT ALL ON documents TO alice")
-    with cluster.connect(user="alice") as session:
-        instance = session.value(found.group(0).rstrip(";"))
-        same(settle(session, instance), "completed")
-        same(session.value("SELECT count(*) FROM documents WHERE processed"), 100)
-        has(session.value("SELECT df.explain($1)", instance), "✓")
+    """The README's SQL, word for word, in a database with a thousand documents."""
+    page = Page(os.path.join(CHECKOUT, "README.md"))
+    same(len(page.blocks), 1)
+    cluster.psql("CREATE DATABASE readme")
+    cluster.psql("SELECT 'CREATE ROLE app LOGIN' WHERE to_regrole('app') IS NULL \\gexec\n"
+                 "CREATE TABLE documents (id int PRIMARY KEY, processed bool NOT NULL DEFAULT false);"
+                 "INSERT INTO documents SELECT n FROM generate_series(1, 1000) n; GRANT ALL ON documents TO app",
+                 db="readme")
+    has(cluster.psql(page.sql(), db="readme"), "✓")
+    same(cluster.value("SELECT count(*) FROM documents WHERE processed", db="readme"), 100)
 
 
 suite.main()
