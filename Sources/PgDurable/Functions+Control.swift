@@ -31,7 +31,7 @@ func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }
 
 @c(df_status_swift)
 func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+    sqlQuery(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)) else { return .null }
         return .text(try InstanceState.status(of: row, current: false).rawValue)
@@ -40,7 +40,7 @@ func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 
 @c(df_result_swift)
 func dfResult(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+    sqlQuery(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)),
             case .completed(let value) = try Storage.ended(row.id, current: false)?.outcome

@@ -8,7 +8,7 @@ internal import PostgresExtension
 
 @c(df_explain_swift)
 func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+    sqlQuery(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         let text = trimmed(try call.graph(0))
         if isInstanceID(text) { return .text(try explainInstance(text)) }

@@ -12,7 +12,7 @@ private let functionVersion = SQLValue.text("1.0.0")
 
 @c(df_list_instances_swift)
 func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+    sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         let filter = try call.optionalText(0)
         guard let limit = try call.optionalInt32(1) else { throw nullArgument(1, "limit_count") }
@@ -60,7 +60,7 @@ func optional(_ text: Bytes?) -> SQLValue { text.map(SQLValue.text) ?? .null }
 
 @c(df_instance_info_swift)
 func dfInstanceInfo(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+    sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)) else { return }
         let report = try InstanceReport(row)
@@ -73,7 +73,7 @@ func dfInstanceInfo(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 
 @c(df_instance_nodes_swift)
 func dfInstanceNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+    sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)) else { return }
         let report = try InstanceReport(row)

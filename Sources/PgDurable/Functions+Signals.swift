@@ -57,7 +57,7 @@ private func payload(_ text: Bytes) throws(PostgresError) -> Bytes {
 
 @c(df_signals_swift)
 func dfSignals(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
-    sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+    sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)),
             try Storage.ended(row.id, current: false) == nil
