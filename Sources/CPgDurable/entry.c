@@ -11,6 +11,7 @@ PGS_SWIFT_INIT("pg_durable", pg_durable_init_swift);
 PGS_SWIFT_FUNCTION(df_sql);
 PGS_SWIFT_FUNCTION(df_seq);
 PGS_SWIFT_FUNCTION(df_as);
+PGS_SWIFT_FUNCTION(df_as_op);
 PGS_SWIFT_FUNCTION(df_join);
 PGS_SWIFT_FUNCTION(df_join3);
 PGS_SWIFT_FUNCTION(df_race);

@@ -152,3 +152,9 @@ pgs_setting_assign(const char *name, const char *value)
 PGS_GUARD_BEGIN
     SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 PGS_GUARD_END
+
+pgs_error *
+pgs_setting_pin(const char *name, const char *value)
+PGS_GUARD_BEGIN
+    SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+PGS_GUARD_END

@@ -40,6 +40,8 @@ public enum ExecutorProcess {
             try check(pgs_pin_role_setting())
             try check(pgs_worker_connect(database, role))
             pgs_catalog_watch()
+            // For functions of users' own that ask whether a step calls them; the engine does not ask it.
+            try check(pgs_setting_pin("df.in_workflow", "true"))
             try check(pgs_load_session_libraries())
             pgs_activity(nil, 0)
             guard try mayWork(role, settings()) else { return 0 }

@@ -6,7 +6,8 @@ internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-// The graph constructors. They read and write nothing, so they ask for no privilege beyond EXECUTE.
+// The graph constructors. They read and write nothing, so they ask for no privilege beyond EXECUTE; as in the
+// original, `|=>`, `!>` and `@>` want USAGE on df nevertheless.
 
 /// Calls `body`, turning the core's error into the server's.
 func composed(_ body: () throws(EnvelopeError) -> Bytes) throws(PostgresError) -> SQLValue {
@@ -44,11 +45,23 @@ func dfSeq(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_as_swift)
 func dfAs(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        let (operand, name) = (
-            try operands(call, 1)[0], try call.text(1, atMost: Limits.nameSize, "result name")
-        )
-        return try composed { () throws(EnvelopeError) in try Compose.name(operand, name) }
+        try named(call)
     }
+}
+
+/// `|=>`: found without USAGE on df, so it asks itself.
+@c(df_as_op_swift)
+func dfAsOperator(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.check()
+        return try named(call)
+    }
+}
+
+private func named(_ call: borrowing SQLCall) throws(PostgresError) -> SQLValue {
+    let operand = try operands(call, 1)[0]
+    let name = try call.text(1, atMost: Limits.nameSize, "result name")
+    return try composed { () throws(EnvelopeError) in try Compose.name(operand, name) }
 }
 
 @c(df_join_swift)

@@ -47,11 +47,14 @@ func dfIfElse(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let partial = call.isNull(0) ? nil : try call.graph(0)
         let otherwise = call.isNull(1) ? nil : try operands(call, 1, from: 1)[0]
+        let graph: Bytes?
         do throws(EnvelopeError) {
-            return try Compose.otherwise(partial, else: otherwise).map(SQLValue.text) ?? .null
+            graph = try Compose.otherwise(partial, else: otherwise)
         } catch {
             throw PostgresError(error)
         }
+        try Access.check()
+        return graph.map(SQLValue.text) ?? .null
     }
 }
 
@@ -68,6 +71,7 @@ func dfLoop(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_loop_prefix_op_swift)
 func dfLoopPrefix(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.check()
         guard !call.isNull(0) else { throw nullArgument(0, "body") }
         let body = try operands(call, 1)[0]
         return try composed { () throws(EnvelopeError) in try Compose.loop(body) }

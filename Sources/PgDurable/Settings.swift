@@ -163,7 +163,7 @@ enum Settings {
             try enableSuperuserInstances.define()
             try defineStarts()
             try CompatibilitySettings.define()
-            try PostgresExtension.Settings.reserve("pg_durable")
+            // The prefix stays open: scripts may set parameters of the original that mean nothing here.
         }
     }
 }

@@ -72,6 +72,8 @@ pgs_error *PGS_NULLABLE pgs_setting_enum(
 pgs_error *PGS_NULLABLE pgs_settings_reserve(const char *prefix);
 /* SET for this session, as the server's own code does it (source: session, privileges of a superuser). */
 pgs_error *PGS_NULLABLE pgs_setting_assign(const char *name, const char *value);
+/* The value that a reset of this session's settings comes back to, whatever database and role say. */
+pgs_error *PGS_NULLABLE pgs_setting_pin(const char *name, const char *value);
 
 /* ---------------------------------------------------------------- shared memory (shmem.c) */
 
