@@ -94,9 +94,13 @@ enum Orphans {
     /// Writes that an instance failed because its role is gone.
     static func fail(_ row: InstanceRow) throws(PostgresError) {
         let text =
-            Bytes("Instance ".utf8) + row.publicID + Bytes(": submitted_by role \"".utf8) + row.roleName
-            + Bytes("\" no longer exists".utf8)
-        let failure = StepFailure(sqlstate: SQLState.undefinedObject.text, message: text)
+            Bytes("Instance ".utf8) + row.publicID
+            + Bytes(": submitted_by role no longer exists in pg_roles".utf8)
+        let failure = StepFailure(
+            sqlstate: SQLState.undefinedObject.text,
+            message: text,
+            detail: Bytes("It was \"".utf8) + row.roleName + Bytes("\".".utf8)
+        )
         try CheckpointWriter.end(
             row.id,
             EndedRow(at: Timestamp(rawValue: pgs_now()), outcome: .failed(text: text, failure: failure)),

@@ -212,7 +212,7 @@ def role_dropped(cluster):
     cluster.psql("SELECT df.revoke_usage('leaving'); DROP ROLE leaving")
     with cluster.connect() as admin:
         same(settle(admin, instance), "failed")
-        has(output(admin, instance), "no longer exists")
+        has(output(admin, instance), "submitted_by role no longer exists in pg_roles")
 
 
 @suite.test
