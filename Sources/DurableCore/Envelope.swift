@@ -60,10 +60,24 @@ public enum Envelope {
     ///
     /// Errors as those of `classify` and `graph`. The result has not passed `checkStructure`.
     public static func start(_ text: Bytes) throws(EnvelopeError) -> Graph {
-        guard let found = try recognize(text, context: .start) else {
-            return Graph(nodes: [Node(kind: .sql, query: text)])
+        try root(text).graph()
+    }
+
+    /// The same up to the root: what may be wrong below it shows in `StartRoot.graph`.
+    public static func root(_ text: Bytes) throws(EnvelopeError) -> StartRoot {
+        StartRoot(text: text, fields: try recognize(text, context: .start)?.fields)
+    }
+
+    /// A text that `df.start` takes, its tree not yet looked at.
+    public struct StartRoot {
+        fileprivate let text: Bytes
+        fileprivate let fields: EnvelopeFields?
+
+        /// Throws what is wrong with the tree.
+        public func graph() throws(EnvelopeError) -> Graph {
+            guard let fields else { return Graph(nodes: [Node(kind: .sql, query: text)]) }
+            return try GraphBuilder.build(root: fields)
         }
-        return try GraphBuilder.build(root: found.fields)
     }
 
     /// Why `text` is no envelope object, or nil when it is one (of whatever node type).

@@ -29,7 +29,7 @@ func startInNewTransaction(_ call: borrowing SQLCall) throws(PostgresError) -> S
 }
 
 private func validated(_ call: borrowing SQLCall) throws(PostgresError) -> StartRequest {
-    let envelope = try StartText.envelope(try call.graph(0), guarded: false)
+    let envelope = try StartText(try call.graph(0), guarded: false).envelope()
     let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
     let database = call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database")
     try checkDatabase(database)

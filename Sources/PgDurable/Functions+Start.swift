@@ -15,11 +15,13 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             return try startInNewTransaction(call)
         }
         try Access.checkWrite("df.start()")
-        let envelope = try StartText.envelope(try call.graph(0))
+        let text = try StartText(try call.graph(0))
         let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
         try checkDatabase(call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database"))
         let role = pgs_user_current()
         let name = try Submitter.name(of: role, allowsSuperusers: Settings.allowsSuperusers)
+        // Who may not start anything learns that before what is wrong inside the graph.
+        let envelope = try text.envelope()
         return .text(
             try Starter.start(
                 envelope: envelope,
@@ -75,21 +77,35 @@ func checkDatabase(_ database: Bytes?) throws(PostgresError) {
     }
 }
 
-/// The text given to df.start as a validated envelope.
-enum StartText {
+/// The text given to df.start, on its way to a validated envelope.
+struct StartText {
     // SAFETY: a server process has one thread.
     /// The last text and its envelope: many starts of one statement have the same text.
     nonisolated(unsafe) private static var last: (text: Bytes, envelope: Bytes)?
 
-    /// With `guarded`, the answer of a helper in the same statement is refused.
-    static func envelope(_ text: Bytes, guarded: Bool = true) throws(PostgresError) -> Bytes {
-        if let last, last.text == text { return last.envelope }
+    private let text: Bytes
+    /// Nil when the text is the last one again.
+    private let root: Envelope.StartRoot?
+
+    /// Refuses what is no step at all; with `guarded` also the answer of a helper in the same statement.
+    init(_ text: Bytes, guarded: Bool = true) throws(PostgresError) {
+        self.text = text
+        guard StartText.last?.text != text else {
+            root = nil
+            return
+        }
         if guarded { try SameStatementGuard.check(text, prefix: "Invalid durable function: ") }
+        do throws(EnvelopeError) { root = try Envelope.root(text) } catch { throw PostgresError(error) }
+    }
+
+    func envelope() throws(PostgresError) -> Bytes {
+        if let last = StartText.last, last.text == text { return last.envelope }
         do throws(EnvelopeError) {
-            let graph = try Envelope.start(text)
+            let graph: Graph
+            if let root { graph = try root.graph() } else { graph = try Envelope.start(text) }
             try Envelope.checkStructure(graph)
             let envelope = Envelope.print(graph)
-            last = (text, envelope)
+            StartText.last = (text, envelope)
             return envelope
         } catch {
             throw PostgresError(error)
