@@ -26,6 +26,11 @@ CREATE TABLE df_internal.graphs (
 );
 CREATE INDEX graphs_role_sha256 ON df_internal.graphs (role, sha256);
 
+-- Definitions that no start uses any more; they go with the last instance that does.
+CREATE TABLE df_internal.retired (
+    graph int8 NOT NULL PRIMARY KEY
+);
+
 -- What df.start fixed; never updated.
 CREATE TABLE df_internal.instances (
     id int8 NOT NULL PRIMARY KEY,
@@ -43,7 +48,7 @@ CREATE TABLE df_internal.instances (
     options text COLLATE "C"
 );
 CREATE UNIQUE INDEX instances_public_id ON df_internal.instances (public_id);
-CREATE INDEX instances_role_id ON df_internal.instances (role, id);
+CREATE INDEX instances_role_created ON df_internal.instances (role, created_at DESC, public_id);
 
 -- The facts of an instance, append-only. The key is the identity of the step: a second run of it cannot be recorded.
 CREATE TABLE df_internal.journal (
@@ -126,6 +131,7 @@ CREATE TABLE df_internal.variables (
 ALTER TABLE df_internal.catalog ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.graphs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df_internal.retired ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.journal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.ended ENABLE ROW LEVEL SECURITY;
@@ -150,6 +156,7 @@ ALTER TABLE df_internal.variables SET (
 
 -- A dump carries the work, but neither where it is at home nor what was ready: df.adopt() decides that anew.
 SELECT pg_catalog.pg_extension_config_dump('df_internal.graphs', '');
+SELECT pg_catalog.pg_extension_config_dump('df_internal.retired', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.instances', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.journal', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.ended', '');

@@ -9,6 +9,7 @@
 #include "catalog/pg_collation_d.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/procarray.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -29,39 +30,48 @@ struct pgs_scan
     ScanDirection direction;
 };
 
-static void
-key_init(ScanKey key, AttrNumber column, pgs_kind kind, const pgs_value *value, bool lower_bound, bool exclusive)
+/* The comparison of two values of a kind that `strategy` stands for; the kinds that no bound needs have equality only. */
+static RegProcedure
+key_procedure(pgs_kind kind, StrategyNumber strategy)
 {
-    StrategyNumber strategy = !lower_bound ? BTEqualStrategyNumber :
-        exclusive ? BTGreaterStrategyNumber : BTGreaterEqualStrategyNumber;
-    RegProcedure procedure = InvalidOid;
-    Oid collation = InvalidOid;
+    static const RegProcedure of_int4[] = {F_INT4LT, F_INT4LE, F_INT4EQ, F_INT4GE, F_INT4GT};
+    static const RegProcedure of_int8[] = {F_INT8LT, F_INT8LE, F_INT8EQ, F_INT8GE, F_INT8GT};
+    static const RegProcedure of_oid[] = {F_OIDLT, F_OIDLE, F_OIDEQ, F_OIDGE, F_OIDGT};
+    static const RegProcedure of_time[] = {
+        F_TIMESTAMPTZ_LT, F_TIMESTAMPTZ_LE, F_TIMESTAMPTZ_EQ, F_TIMESTAMPTZ_GE, F_TIMESTAMPTZ_GT};
+    static const RegProcedure of_text[] = {F_TEXT_LT, F_TEXT_LE, F_TEXTEQ, F_TEXT_GE, F_TEXT_GT};
 
     switch (kind)
     {
-        case PGS_INT4:
-            procedure = !lower_bound ? F_INT4EQ : exclusive ? F_INT4GT : F_INT4GE;
-            break;
-        case PGS_INT8:
-            procedure = !lower_bound ? F_INT8EQ : exclusive ? F_INT8GT : F_INT8GE;
-            break;
-        case PGS_OID:
-            procedure = !lower_bound ? F_OIDEQ : exclusive ? F_OIDGT : F_OIDGE;
-            break;
-        case PGS_TIMESTAMPTZ:
-            procedure = !lower_bound ? F_TIMESTAMPTZ_EQ : exclusive ? F_TIMESTAMPTZ_GT : F_TIMESTAMPTZ_GE;
-            break;
+        case PGS_INT4: return of_int4[strategy - 1];
+        case PGS_INT8: return of_int8[strategy - 1];
+        case PGS_OID: return of_oid[strategy - 1];
+        case PGS_TIMESTAMPTZ: return of_time[strategy - 1];
+        case PGS_TEXT: return of_text[strategy - 1];
         case PGS_BYTEA:
-            procedure = F_BYTEAEQ;
-            break;
-        case PGS_TEXT:
-            procedure = F_TEXTEQ;
-            collation = C_COLLATION_OID;
+            if (strategy == BTEqualStrategyNumber)
+                return F_BYTEAEQ;
             break;
         default:
-            elog(ERROR, "column of kind %d cannot be a key", kind);
+            break;
     }
-    ScanKeyEntryInitialize(key, 0, column, strategy, InvalidOid, collation, procedure, rows_datum_of(value, kind));
+    elog(ERROR, "column of kind %d cannot be a key", kind);
+}
+
+static void
+key_init(ScanKey key, AttrNumber column, pgs_kind kind, const pgs_value *value, StrategyNumber strategy)
+{
+    ScanKeyEntryInitialize(key, 0, column, strategy, InvalidOid, kind == PGS_TEXT ? C_COLLATION_OID : InvalidOid,
+                           key_procedure(kind, strategy), rows_datum_of(value, kind));
+}
+
+/* The strategy of a lower bound in the order of the index, which descends in some columns. */
+static StrategyNumber
+bound_strategy(Relation index, int column, bool exclusive)
+{
+    if (index->rd_indoption[column] & INDOPTION_DESC)
+        return exclusive ? BTLessStrategyNumber : BTLessEqualStrategyNumber;
+    return exclusive ? BTGreaterStrategyNumber : BTGreaterEqualStrategyNumber;
 }
 
 static pgs_scan *
@@ -99,7 +109,8 @@ begin_scan(pgs_table *table, const char *index_name, pgs_snapshot kind, const pg
     {
         AttrNumber column = scan->index->rd_index->indkey.values[i];
 
-        key_init(&scan_keys[i], column, table->kinds[column - 1], i < count ? &keys[i] : from, i == count, exclusive);
+        key_init(&scan_keys[i], column, table->kinds[column - 1], i < count ? &keys[i] : from,
+                 i < count ? BTEqualStrategyNumber : bound_strategy(scan->index, i, exclusive));
     }
     scan->scan = systable_beginscan_ordered(table->rel, scan->index, snapshot, count + (from ? 1 : 0), scan_keys);
     scan->direction = ForwardScanDirection;
@@ -169,7 +180,7 @@ PGS_GUARD_BEGIN
     Datum datums[PGS_COLUMNS_MAX];
     bool nulls[PGS_COLUMNS_MAX];
 
-    if (count != scan->table->count)
+    if (count > scan->table->count)
         elog(ERROR, "row of %d values from a table of %d columns", count, scan->table->count);
     MemoryContextReset(scan->row_context);
     scan->tuple = systable_getnext_ordered(scan->scan, scan->direction);
@@ -211,6 +222,18 @@ pgs_scan_is_own(const pgs_scan *scan)
 {
     return HeapTupleIsValid(scan->tuple) &&
         TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(scan->tuple->t_data));
+}
+
+bool
+pgs_scan_is_settled(const pgs_scan *scan)
+{
+    HeapTupleHeader header;
+
+    if (!HeapTupleIsValid(scan->tuple))
+        return false;
+    header = scan->tuple->t_data;
+    return HeapTupleHeaderXminFrozen(header) ||
+        TransactionIdPrecedes(HeapTupleHeaderGetXmin(header), GetOldestNonRemovableTransactionId(scan->table->rel));
 }
 
 pgs_error *

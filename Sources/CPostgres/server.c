@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -75,6 +76,17 @@ pgs_error *
 pgs_role_name(pgs_oid role, const uint8_t **bytes, size_t *length)
 PGS_GUARD_BEGIN
     const char *name = GetUserNameFromId(role, true);
+
+    *bytes = NULL;
+    *length = 0;
+    if (name != NULL)
+        *bytes = pgs_text_from_server(name, strlen(name), length);
+PGS_GUARD_END
+
+pgs_error *
+pgs_database_name(pgs_oid database, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    const char *name = get_database_name(database);
 
     *bytes = NULL;
     *length = 0;

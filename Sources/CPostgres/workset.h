@@ -120,6 +120,7 @@ typedef struct workset_database {
     bool published;    /* next_due is what this scheduler found */
     TimestampTz next_due;
     TimestampTz hinted;  /* earliest due committed since the scan began */
+    TimestampTz upkeep_due; /* when its scheduler wants to clean up next; keeps no row in use */
     TimestampTz since;
 } workset_database;
 
@@ -130,6 +131,8 @@ typedef struct workset {
     TimestampTz booted_at;
     int32 launcher_pid;
     int32 launcher_procno;
+    TimestampTz launcher_left; /* when there was a launcher last */
+    TimestampTz stopped_at;
     bool stopped;      /* peeked */
     bool starved;      /* some overflow has no entry of its own to be noticed by */
     bool lost_databases;

@@ -75,6 +75,7 @@ workset_database_get(Oid oid)
     database->sweep = true;
     database->next_due = PGS_DUE_NEVER;
     database->hinted = PGS_DUE_NEVER;
+    database->upkeep_due = PGS_DUE_NEVER;
     return database;
 }
 
@@ -93,6 +94,7 @@ workset_database_forget(workset_database *database)
     database->overflow = false;
     database->next_due = PGS_DUE_NEVER;
     database->hinted = PGS_DUE_NEVER;
+    database->upkeep_due = PGS_DUE_NEVER;
     database->prepared = 0;
     workset_database_reclaim(database);
 }

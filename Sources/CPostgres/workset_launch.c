@@ -28,6 +28,7 @@ launcher_exit(int code, Datum argument)
     {
         pgs_set->launcher_pid = 0;
         pgs_set->launcher_procno = WORKSET_NONE;
+        pgs_set->launcher_left = GetCurrentTimestamp();
     }
     LWLockRelease(pgs_set->lock);
 }

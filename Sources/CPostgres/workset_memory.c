@@ -82,6 +82,7 @@ initialise(workset *set)
     set->boot = boots;
     set->unclean = boots > 1 || stopped_uncleanly();
     set->booted_at = GetCurrentTimestamp();
+    set->launcher_left = set->booted_at;
     set->launcher_procno = WORKSET_NONE;
     for (int32 i = 0; i < WORKSET_SETTINGS; i++)
         pg_atomic_init_u32(&set->settings_generations[i], 1);

@@ -96,7 +96,7 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
             .leave_asked = database->leave,
             .wants_scheduler = database->sweep,
             .is_vacated = database->vacate > 0 || database->quiesce > 0,
-            .next_due = database->next_due,
+            .next_due = Min(database->next_due, database->upkeep_due),
             .since = database->since,
         };
         database->failed = false;
@@ -174,6 +174,8 @@ pgs_launcher_stop(bool stopped)
     workset_wakes wakes = {0};
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (stopped && !pgs_set->stopped)
+        pgs_set->stopped_at = GetCurrentTimestamp();
     pgs_set->stopped = stopped;
     for (int32 i = 0; stopped && i < pgs_set->slot_count; i++)
     {

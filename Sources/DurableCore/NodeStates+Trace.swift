@@ -50,6 +50,9 @@ struct NodeTrace: Sendable {
     }
 
     private(set) var rows: [Row]
+    /// When the root's present generation began.
+    private(set) var began: Timestamp?
+    private var rootGeneration: Int64 = 0
     /// The highest generation that was seen of each scope.
     private var generations: [ExecutionStamp: Int64] = [:]
 
@@ -61,6 +64,10 @@ struct NodeTrace: Sendable {
         names: [Bytes: Bytes]?,
         at: Timestamp
     ) {
+        if let generation = stamp.levels.first?.generation, generation > rootGeneration {
+            rootGeneration = generation
+            began = at
+        }
         for scope in stamp.scopes {
             generations[scope.key] = max(generations[scope.key] ?? 0, scope.generation)
         }

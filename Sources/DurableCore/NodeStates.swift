@@ -40,6 +40,8 @@ public struct NodeStates: Sendable {
     public let generation: Int64
     /// What each SQL step could see when control last reached it.
     private let names: [[Bytes: Bytes]?]
+    /// When the present one of these began.
+    public let generationBegan: Timestamp
 
     /// Replays `journal`, ordered by (branch, sequence).
     ///
@@ -59,6 +61,7 @@ public struct NodeStates: Sendable {
         states = NodeStates.infer(trace, record.graph)
         outcome = machine.outcome
         generation = machine.generation
+        generationBegan = trace.began ?? record.createdAt
     }
 
     /// The state of one node, or nil when the graph has no such node.

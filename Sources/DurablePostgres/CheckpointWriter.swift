@@ -10,7 +10,8 @@ internal import PostgresExtension
 enum CheckpointWriter {
     /// What happened since the machine last looked.
     static func news(_ instance: InstanceID, _ request: NewsRequest) throws(PostgresError) -> News {
-        if try Storage.ended(instance, current: true) != nil { return News(hasEnded: true) }
+        // Gone altogether, it had ended before, and its entries with it: nothing else would refuse a late step.
+        guard try Storage.isUnended(instance) else { return News(hasEnded: true) }
         var news = News(hasEnded: false)
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             news.entries = try Storage.news(instance, request, in: table)

@@ -11,11 +11,11 @@ enum GraphStore {
     nonisolated(unsafe) private static var parsed: [Int64: Graph] = [:]
     private static let parsedMax = 256
 
-    /// The graph stored as `id`.
-    static func graph(_ id: Int64) throws(PostgresError) -> Graph {
+    /// The graph stored as `id`, as of now or as the statement sees it.
+    static func graph(_ id: Int64, current: Bool) throws(PostgresError) -> Graph {
         if let graph = parsed[id] { return graph }
         let row = try Tables.graphs.open(writing: false) { table throws(PostgresError) in
-            try table.first("graphs_pkey", .latest, keys: [.int8(id)]) {
+            try table.first("graphs_pkey", current ? .latest : .statement, keys: [.int8(id)]) {
                 ($0.number(2), $0.bytes(4))
             }
         }
@@ -58,7 +58,7 @@ enum GraphStore {
             var found: Int64?
             try table.scan("graphs_role_sha256", .latest, keys: [.oid(role), .bytea(hash)]) {
                 row throws(PostgresError) in
-                if row.bytes(4) == text { found = row.number(0) }
+                if row.bytes(4) == text, try !isRetired(row.number(0)) { found = row.number(0) }
                 return found == nil
             }
             if let found { return found }
@@ -67,6 +67,32 @@ enum GraphStore {
                 .int8(id), .oid(role), .int2(StoredFormat.graph), .bytea(hash), .text(text),
             ])
             return id
+        }
+    }
+
+    /// Whether no start may use the graph any more.
+    private static func isRetired(_ id: Int64) throws(PostgresError) -> Bool {
+        let found = try Tables.retired.open(writing: false) { table throws(PostgresError) in
+            try table.first("retired_pkey", .latest, keys: [.int8(id)]) { _ in true }
+        }
+        return found != nil
+    }
+
+    /// Keeps later starts from using the graph, of which an instance is being removed.
+    static func retire(_ id: Int64) throws(PostgresError) {
+        guard try !isRetired(id) else { return }
+        try Tables.retired.open(writing: true) { table throws(PostgresError) in
+            try table.insert([.int8(id)])
+        }
+    }
+
+    /// Removes a retired graph that no instance uses.
+    static func remove(_ id: Int64) throws(PostgresError) {
+        try Tables.graphs.open(writing: true) { table throws(PostgresError) in
+            try table.delete("graphs_pkey", keys: [.int8(id)])
+        }
+        try Tables.retired.open(writing: true) { table throws(PostgresError) in
+            try table.delete("retired_pkey", keys: [.int8(id)])
         }
     }
 }

@@ -81,7 +81,8 @@ public enum Catalog {
             try Home.add(pgs_unique_number())
         }
         // A user's table with a column of a view's row type would block upgrades and DROP EXTENSION.
-        let revoke: StaticString = "REVOKE USAGE ON TYPE df.instances, df.nodes, df.vars FROM PUBLIC"
+        let revoke: StaticString =
+            "REVOKE USAGE ON TYPE df.instances, df.nodes, df.vars, df._worker_epoch, _duroxide._worker_ready FROM PUBLIC"
         try PostgresExtension.check(pgs_run_outside_extension(revoke.cString))
     }
 

@@ -38,7 +38,8 @@ extension Storage {
             try table.first(
                 "journal_pkey",
                 current ? .latest : .statement,
-                keys: [.int8(id.rawValue)]
+                keys: [.int8(id.rawValue)],
+                columns: 1
             ) { _ in true }
         }
         return found != nil
@@ -68,21 +69,20 @@ extension Storage {
         return own ?? false
     }
 
-    /// Instances newest first: of `role`, or of every role; until `body` says `false`.
-    public static func newestInstances(
-        of role: UInt32?,
-        _ body: (InstanceRow) throws(PostgresError) -> Bool
-    ) throws(PostgresError) {
-        try Tables.instances.open(writing: false) { table throws(PostgresError) in
-            try table.scan(
-                role == nil ? "instances_pkey" : "instances_role_id",
-                .statement,
-                keys: role.map { [.oid($0)] } ?? [],
-                backward: true
-            ) { row throws(PostgresError) in
-                try body(try InstanceRow.decode(row))
-            }
+    /// Whether the instance is there and has not ended, as of now.
+    ///
+    /// In this order: an instance that is removed while we look had ended.
+    static func isUnended(_ id: InstanceID) throws(PostgresError) -> Bool {
+        guard try ended(id, current: true) == nil else { return false }
+        return try exists(id)
+    }
+
+    /// Whether the instance is there, as of now; ended ones are removed some day.
+    public static func exists(_ id: InstanceID) throws(PostgresError) -> Bool {
+        let found = try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.first("instances_pkey", .latest, keys: [.int8(id.rawValue)], columns: 1) { _ in true }
         }
+        return found != nil
     }
 }
 
@@ -92,7 +92,7 @@ extension Storage {
         var at: Timestamp?
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             let root: [Column] = [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
-            try table.scan("journal_pkey", .statement, keys: root, backward: true) { row in
+            try table.scan("journal_pkey", .statement, keys: root, backward: true, columns: 2) { row in
                 at = row.time(1)
                 return false
             }

@@ -19,8 +19,8 @@ enum Orphans {
                 try check(pgs_role_standing(role, nil, true, &standing))
             }
             guard standing == PGS_STANDING_MISSING else { continue }
-            var next: Int64? = Int64.min
-            while let from = next { next = try endBatch(role, from: from) }
+            var pages = InstancePages(roles: [role], .latest)
+            while try endBatch(&pages) {}
             try ServerPort.transaction { () throws(PostgresError) in
                 try Tables.variables.open(writing: true) { table throws(PostgresError) in
                     let stamps = try Home.stamps()
@@ -39,55 +39,24 @@ enum Orphans {
     /// Every role that has an instance or a variable; one index probe each.
     private static func rolesWithRows() throws(PostgresError) -> [UInt32] {
         try ServerPort.transaction { () throws(PostgresError) in
-            let instances = try roles(Tables.instances, index: "instances_role_id", column: 4)
-            let variables = try roles(Tables.variables, index: "variables_pkey", column: 0)
+            let instances = try Storage.rolesWithInstances(.latest)
+            let variables = try Storage.roles(Tables.variables, index: "variables_pkey", column: 0, .latest)
             return Set(instances + variables).sorted()
         }
     }
 
-    /// The distinct roles of an index that begins with the role.
-    private static func roles(
-        _ shape: TableShape,
-        index: StaticString,
-        column: Int
-    ) throws(PostgresError) -> [UInt32] {
-        try shape.open(writing: false) { table throws(PostgresError) in
-            var roles: [UInt32] = []
-            var next: UInt32? = 0
-            while let from = next {
-                next = nil
-                try table.scan(index, .latest, keys: [], from: .oid(from)) { row in
-                    roles.append(row.oid(column))
-                    next = row.oid(column) < UInt32.max ? row.oid(column) + 1 : nil
-                    return false
-                }
-            }
-            return roles
-        }
-    }
-
-    /// Ends up to a batch of the role's instances from `from` on; returns where to go on, nil at the end.
-    private static func endBatch(_ role: UInt32, from: Int64) throws(PostgresError) -> Int64? {
+    /// Ends up to a batch of the role's instances; false at the end.
+    private static func endBatch(_ pages: inout InstancePages) throws(PostgresError) -> Bool {
         try ServerPort.transaction { () throws(PostgresError) in
-            var seen: [InstanceRow] = []
-            try Tables.instances.open(writing: false) { table throws(PostgresError) in
-                try table.scan("instances_role_id", .latest, keys: [.oid(role)], from: .int8(from)) {
-                    row throws(PostgresError) in
-                    seen.append(try InstanceRow.decode(row))
-                    return seen.count < batchMax
-                }
-            }
             let stamps = try Home.stamps()
-            for row in seen where stamps.contains(row.home) {
-                guard try Storage.ended(row.id, current: true) == nil else { continue }
+            for _ in 0..<batchMax {
+                guard let row = try pages.next() else { return false }
+                guard stamps.contains(row.home), try Storage.isUnended(row.id) else { continue }
                 try check(pgs_item_lock(row.id.rawValue))
-                guard try Storage.ended(row.id, current: true) == nil else { continue }
+                guard try Storage.isUnended(row.id) else { continue }
                 try fail(row)
             }
-            guard seen.count == batchMax, let last = seen.last, last.id.rawValue < Int64.max else {
-                return nil
-            }
-            return last.id.rawValue + 1
+            return true
         }
     }
 

@@ -131,7 +131,7 @@ public struct ServerPort: ExecutorPort {
         let role = role
         try ServerPort.transaction { () throws(PostgresError) in
             try check(pgs_item_lock(instance.rawValue))
-            guard try Storage.ended(instance, current: true) == nil else { return }
+            guard try Storage.isUnended(instance) else { return }
             let outcome = Outcome.failed(text: failure.message, failure: failure)
             try CheckpointWriter.end(
                 instance,

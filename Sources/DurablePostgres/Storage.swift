@@ -166,13 +166,17 @@ public enum Storage {
         return signals
     }
 
-    /// The instance's fixed part, its graph parsed.
-    public static func record(_ row: InstanceRow) throws(PostgresError) -> InstanceRecord {
+    /// The instance's fixed part, its graph parsed; without `current`, also of an instance that was removed since the
+    /// statement began.
+    public static func record(
+        _ row: InstanceRow,
+        current: Bool = true
+    ) throws(PostgresError) -> InstanceRecord {
         InstanceRecord(
             id: row.id,
             publicID: row.publicID,
             label: row.label,
-            graph: try GraphStore.graph(row.graph),
+            graph: try GraphStore.graph(row.graph, current: current),
             variables: try VariableCoding.decode(row.variables),
             createdAt: row.createdAt
         )

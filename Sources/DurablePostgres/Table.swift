@@ -97,17 +97,21 @@ struct OpenTable {
 
     /// Calls `body` for each row whose first index columns equal `keys`, in the index's order, until it says `false`.
     ///
-    /// `from` is a lower bound, inclusive, of the index column after `keys`.
+    /// From `from` on in the index column after `keys`, or, with `exclusive`, after it. With `columns`, only so many
+    /// are read, which spares large values.
     func scan(
         _ index: StaticString,
         _ visibility: Visibility,
         keys: [Column],
         from: Column? = nil,
+        exclusive: Bool = false,
         backward: Bool = false,
+        columns wanted: Int? = nil,
         _ body: (borrowing ScannedRow) throws(PostgresError) -> Bool
     ) throws(PostgresError) {
-        let scan = try begin(index, visibility, keys: keys, from: from)
+        let scan = try begin(index, visibility, keys: keys, from: from, exclusive: exclusive)
         if backward { pgs_scan_backward(scan) }
+        let columns = min(wanted ?? columns, columns)
         let values = UnsafeMutablePointer<pgs_value>.allocate(capacity: columns)
         defer { values.deallocate() }
         var found = false
@@ -144,7 +148,8 @@ struct OpenTable {
         _ index: StaticString,
         _ visibility: Visibility,
         keys: [Column],
-        from: Column?
+        from: Column?,
+        exclusive: Bool = false
     ) throws(PostgresError) -> OpaquePointer {
         var scan: OpaquePointer?
         let all = from.map { keys + [$0] } ?? keys
@@ -158,7 +163,7 @@ struct OpenTable {
                     values,
                     keyCount,
                     values[keys.count],
-                    false,
+                    exclusive,
                     &scan
                 )
             }
@@ -174,10 +179,11 @@ struct OpenTable {
         _ index: StaticString,
         _ visibility: Visibility,
         keys: [Column],
+        columns wanted: Int? = nil,
         _ decode: (borrowing ScannedRow) throws(PostgresError) -> R
     ) throws(PostgresError) -> R? {
         var result: R?
-        try scan(index, visibility, keys: keys) { row throws(PostgresError) in
+        try scan(index, visibility, keys: keys, columns: wanted) { row throws(PostgresError) in
             result = try decode(row)
             return false
         }
@@ -186,7 +192,7 @@ struct OpenTable {
 
     /// Deletes all rows with these keys, waiting for nobody; what another transaction has already deleted is skipped.
     func delete(_ index: StaticString, keys: [Column]) throws(PostgresError) {
-        try scan(index, .latest, keys: keys) { row throws(PostgresError) in
+        try scan(index, .latest, keys: keys, columns: 1) { row throws(PostgresError) in
             _ = try row.delete(wait: false)
             return true
         }
@@ -217,6 +223,9 @@ struct ScannedRow: ~Copyable {
 
     /// Whether the current transaction wrote this row itself.
     var isOwn: Bool { pgs_scan_is_own(scan) }
+
+    /// Whether every statement that runs now began when this row was committed already.
+    var isSettled: Bool { pgs_scan_is_settled(scan) }
 
     /// Deletes this row; false when another transaction has it or had it first.
     func delete(wait: Bool) throws(PostgresError) -> Bool {

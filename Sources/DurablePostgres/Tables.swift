@@ -8,6 +8,7 @@ enum Tables {
     static let catalog = TableShape("catalog", [PGS_INT4])
     static let home = TableShape("home", [PGS_INT8, PGS_OID, PGS_INT8])
     static let graphs = TableShape("graphs", [PGS_INT8, PGS_OID, PGS_INT2, PGS_BYTEA, PGS_TEXT])
+    static let retired = TableShape("retired", [PGS_INT8])
     static let instances = TableShape(
         "instances",
         [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 
 import DurableCore
-import DurableModel
+public import DurableModel
 
 extension Executor {
     /// Why a step is failed without being run, or nil.
@@ -58,6 +58,12 @@ extension Executor {
 extension StepFailure {
     /// What the texts of all failures begin with that the server has reported about a step's statement.
     static let serverPrefix = Bytes("SQL execution failed: error returned from database: ".utf8)
+
+    /// The server's own message, without the engine's prefix.
+    public var serverMessage: Bytes {
+        message.starts(with: StepFailure.serverPrefix)
+            ? Bytes(message.dropFirst(StepFailure.serverPrefix.count)) : message
+    }
 
     /// The failure as the journal keeps it: with the engine's prefix.
     var fromServer: StepFailure {

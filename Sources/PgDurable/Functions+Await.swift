@@ -9,17 +9,28 @@ internal import PostgresExtension
 
 @c(df_await_instance_swift)
 func dfAwaitInstance(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in try awaitInstance(call) }
+}
+
+/// The name that df.await_instance once had.
+@c(df_wait_for_completion_swift)
+func dfWaitForCompletion(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        try Access.check()
-        let wait = try Wait("df.await_instance()", try call.instanceID(0), seconds: try call.int32(1))
-        defer { pgs_waiter_leave() }
-        try check(pgs_waiter_enter(wait.row.id.rawValue))
-        let status = try wait.untilEnd { () throws(PostgresError) in
-            try InstanceState.status(of: wait.row, current: true)
-        }
-        SameStatementGuard.mark("df.await_instance()", answer: status.rawValue)
-        return .text(status.rawValue)
+        Log.warning("df.wait_for_completion() is deprecated; use df.await_instance() instead")
+        return try awaitInstance(call)
     }
+}
+
+private func awaitInstance(_ call: borrowing SQLCall) throws(PostgresError) -> SQLValue {
+    try Access.check()
+    let wait = try Wait("df.await_instance()", try call.instanceID(0), seconds: try call.int32(1))
+    defer { pgs_waiter_leave() }
+    try check(pgs_waiter_enter(wait.row.id.rawValue))
+    let status = try wait.untilEnd { () throws(PostgresError) in
+        try InstanceState.status(of: wait.row, current: true)
+    }
+    SameStatementGuard.mark("df.await_instance()", answer: status.rawValue)
+    return .text(status.rawValue)
 }
 
 /// A procedure, because a function's snapshot would block what it waits for.
@@ -98,6 +109,10 @@ private struct Wait {
             try check(pgs_interrupts_check())
             pgs_latch_reset()
             let status = try look()
+            if status == .pending, try !Storage.exists(row.id) {
+                // It has ended and was removed since: with retention_days = 0 that can be at once.
+                throw PostgresError(.undefinedObject, "Instance not found: \(shown(row.publicID))")
+            }
             switch status {
             case .completed, .failed, .cancelled: return status
             case .pending, .running: break

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 
 internal import CPostgres
+internal import DurableModel
 internal import PostgresExtension
 
 /// What must hold before CREATE EXTENSION may succeed.
@@ -20,6 +21,16 @@ enum Installation {
                     "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server."
             )
         }
+    }
+
+    /// The database that may hold the extension: the one that is set, else any, and so this one.
+    static func targetDatabase() throws(PostgresError) -> Bytes {
+        let wanted = Settings.database.value
+        guard wanted.isEmpty else { return wanted }
+        var bytes: UnsafePointer<UInt8>?
+        var length = 0
+        try PostgresExtension.check(pgs_database_name(pgs_database_current(), &bytes, &length))
+        return Bytes(UnsafeBufferPointer(start: bytes, count: length))
     }
 
     private static func checkDatabase() throws(PostgresError) {

@@ -78,7 +78,7 @@ typedef struct pgs_database_view {
     bool leave_asked;
     bool wants_scheduler;    /* a sweep is asked for, or nobody knows whether the extension is there */
     bool is_vacated;         /* start nothing */
-    int64_t next_due;
+    int64_t next_due;        /* of timers and of the upkeep, the earlier */
     int64_t since;           /* of the present scheduler state */
 } pgs_database_view;
 

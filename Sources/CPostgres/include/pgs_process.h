@@ -170,6 +170,8 @@ int32_t pgs_server_version(void);
 pgs_error *PGS_NULLABLE pgs_has_privileges_of(pgs_oid role, pgs_oid group, bool *out);
 /* NULL bytes when there is none. */
 pgs_error *PGS_NULLABLE pgs_role_name(pgs_oid role, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
+pgs_error *PGS_NULLABLE pgs_database_name(
+    pgs_oid database, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
 /* Refuses a command that writes, named by `what`: during recovery, in a read-only transaction, in parallel mode. */
 pgs_error *PGS_NULLABLE pgs_prevent_writing(const char *what);
 /* Microseconds since 2000-01-01 00:00 UTC: of the clock, of the transaction, of the statement. */

@@ -58,15 +58,18 @@ pgs_error *PGS_NULLABLE pgs_table_close(pgs_table *table);
 
 pgs_error *PGS_NULLABLE pgs_table_insert(pgs_table *table, const pgs_value *values, int count);
 
-/* Index scan on the index `index` (unqualified name), equality on the first `count` columns; ascending. */
+/* Index scan on the index `index` (unqualified name), equality on the first `count` columns; in the index's order. */
 pgs_error *PGS_NULLABLE pgs_scan_begin(
     pgs_table *table, const char *index, pgs_snapshot snapshot, const pgs_value *keys, int count,
     pgs_scan *PGS_NULLABLE *_Nonnull out);
-/* The same with a lower bound: column `count + 1` >= (or > when `exclusive`) `from`. */
+/* The same from `from` on in column `count + 1`, or after it when `exclusive`; <= where that column descends. */
 pgs_error *PGS_NULLABLE pgs_scan_begin_from(
     pgs_table *table, const char *index, pgs_snapshot snapshot, const pgs_value *keys, int count,
     pgs_value from, bool exclusive, pgs_scan *PGS_NULLABLE *_Nonnull out);
-/* Next row into `values` (valid until the next call on this scan); *found = false at the end. */
+/*
+ * The first `count` columns of the next row into `values` (valid until the next call on this scan), the others are not
+ * even looked at; *found = false at the end.
+ */
 pgs_error *PGS_NULLABLE pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found);
 /* How many rows follow, at most `limit`. */
 pgs_error *PGS_NULLABLE pgs_scan_count(pgs_scan *scan, int64_t limit, int64_t *out);
@@ -74,6 +77,11 @@ pgs_error *PGS_NULLABLE pgs_scan_count(pgs_scan *scan, int64_t limit, int64_t *o
 void pgs_scan_backward(pgs_scan *scan);
 /* Whether the row that pgs_scan_next gave last was written by this very transaction. */
 bool pgs_scan_is_own(const pgs_scan *scan);
+/*
+ * Whether every statement that runs now began when that row was committed already, so that none can still act on its
+ * absence. Errs towards no.
+ */
+bool pgs_scan_is_settled(const pgs_scan *scan);
 /*
  * Deletes the row that pgs_scan_next gave last. With `wait`, waits for another transaction that is at it; without,
  * leaves the row alone. *deleted is false when somebody else has it, or had it first.

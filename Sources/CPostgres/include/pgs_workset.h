@@ -163,7 +163,22 @@ bool pgs_scheduler_must_leave(void);
  */
 bool pgs_scheduler_detach(int64_t next_due);
 
+/*
+ * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
+ * said yet. The launcher starts a scheduler then.
+ */
+int64_t pgs_scheduler_upkeep_due(void);
+void pgs_scheduler_set_upkeep_due(int64_t due);
+
 /* ---- What any process may ask ---- */
+
+/* When this postmaster initialised its shared memory last; 0 without any. */
+int64_t pgs_workset_booted_at(void);
+/*
+ * When the work of this database was last looked after: now, unless the launcher is gone or stopped, or the database
+ * should have a scheduler and does not get one. A database in which nothing is due needs none.
+ */
+int64_t pgs_workset_served_at(void);
 
 /* Whether the shared memory is there: the library was preloaded. */
 bool pgs_workset_is_ready(void);
