@@ -6,7 +6,7 @@ internal import PostgresExtension
 
 /// The scheduler of one database: announces what the tables hold and nobody was told of, and timers when they are due.
 ///
-/// It writes nothing but the end of instances whose role is gone: a due timer is only announced, its row goes with
+/// It writes the end of instances whose role is gone and removes those that ended long ago (`Upkeep`): a due timer is only announced, its row goes with
 /// the commit of the executor that acts on it. It leaves when nothing is due for a minute; the launcher keeps the
 /// next due time and starts it again.
 public struct SchedulerProcess {
@@ -16,8 +16,9 @@ public struct SchedulerProcess {
     private var announced: (due: Timestamp, instance: Int64, branch: Int32)?
     private var nextDue = Int64.max
     private var hasWarned = false
+    private var upkeep = Upkeep()
 
-    public static func run(_ argument: UInt64) -> Int32 {
+    public static func run(_ argument: UInt64, retention: () -> RetentionSettings) -> Int32 {
         var database: UInt32 = 0
         guard pgs_scheduler_attach(argument, &database) else { return 0 }
         do throws(PostgresError) {
@@ -26,14 +27,14 @@ public struct SchedulerProcess {
             pgs_catalog_watch()
             pgs_activity(nil, 0)
             var scheduler = SchedulerProcess()
-            try scheduler.loop()
+            try scheduler.loop(retention)
         } catch {
             Log.report(error, doing: "running a durable scheduler")
         }
         return 0
     }
 
-    private mutating func loop() throws(PostgresError) {
+    private mutating func loop(_ retention: () -> RetentionSettings) throws(PostgresError) {
         var rolesMayBeGone = true
         var quietSince = pgs_now()
         while true {
@@ -61,8 +62,14 @@ public struct SchedulerProcess {
                 pgs_scheduler_sweep_done()
             }
             guard try announceTimers() else { continue }
+            // A step at a time, so that timers and sweeps do not wait for it.
+            if try upkeep.work(retention()) {
+                quietSince = pgs_now()
+                continue
+            }
             let now = pgs_now()
-            let isNear = nextDue < now &+ SchedulerProcess.quietMicroseconds
+            let next = min(nextDue, upkeep.due)
+            let isNear = next < now &+ SchedulerProcess.quietMicroseconds
             if isNear { quietSince = now }
             if !isNear && now &- quietSince > 1_000_000 {
                 if pgs_scheduler_detach(nextDue) { return }
@@ -70,7 +77,7 @@ public struct SchedulerProcess {
             }
             try check(pgs_statistics_flush())
             // Until the next timer that is near, or until it is time to leave.
-            let until = isNear ? nextDue : quietSince &+ 1_001_000
+            let until = isNear ? next : quietSince &+ 1_001_000
             try pause(max(until &- now, 0) / 1000 &+ 1)
         }
     }

@@ -4,8 +4,8 @@ internal import PostgresExtension
 
 /// Parameters of the original that a `postgresql.conf` may name, with its ranges and contexts.
 ///
-/// They are accepted so that such a file loads; what they tuned - connections of a worker to its own server, and
-/// housekeeping of a second store - does not exist here, so they change nothing.
+/// They are accepted so that such a file loads; what they tuned - connections of a worker to its own server - does
+/// not exist here, so they change nothing.
 enum CompatibilitySettings {
     private static func number(
         _ name: StaticString,
@@ -22,8 +22,6 @@ enum CompatibilitySettings {
     private static let numbers = [
         number("pg_durable.max_management_connections", 6, 1...1000),
         number("pg_durable.max_duroxide_connections", 10, 1...1000),
-        number("pg_durable.retention_days", 30, 0...36_500),
-        number("pg_durable.reconcile_interval", 3600, 0...86_400),
     ]
     private static let workerRole = Setting(
         SettingInfo(

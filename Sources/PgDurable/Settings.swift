@@ -162,6 +162,7 @@ enum Settings {
             try database.define()
             try enableSuperuserInstances.define()
             try defineStarts()
+            try RetentionParameters.define()
             try CompatibilitySettings.define()
             // The prefix stays open: scripts may set parameters of the original that mean nothing here.
         }

@@ -14,7 +14,7 @@ func executorMain(_ argument: UInt64) -> Int32 {
 
 @c(pg_durable_scheduler_main_swift)
 func schedulerMain(_ argument: UInt64) -> Int32 {
-    SchedulerProcess.run(argument)
+    SchedulerProcess.run(argument) { Settings.retention() }
 }
 
 @c(pg_durable_start_main_swift)
