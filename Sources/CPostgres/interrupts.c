@@ -20,6 +20,19 @@ pgs_interrupts_check(void)
     return unlikely(INTERRUPTS_PENDING_CONDITION()) ? process_interrupts() : NULL;
 }
 
+/* Of whoever runs nothing that can be cancelled: pg_cancel_backend and SIGINT do nothing. */
+void
+pgs_interrupts_ignore_cancel(void)
+{
+    pqsignal(SIGINT, SIG_IGN);
+}
+
+void
+pgs_interrupts_drop_cancel(void)
+{
+    QueryCancelPending = false;
+}
+
 pgs_error *
 pgs_interrupts_service(bool *reloaded)
 PGS_GUARD_BEGIN

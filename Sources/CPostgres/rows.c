@@ -142,18 +142,24 @@ PGS_GUARD_BEGIN
     table = palloc0(sizeof(*table));
     table->rel = open_table(schema, name, writing ? RowExclusiveLock : AccessShareLock);
     check_table(table->rel, kinds, count);
-    table->writing = writing;
+    table->keeps_lock = writing;
     table->count = count;
     memcpy(table->kinds, kinds, count * sizeof(*kinds));
     *out = table;
 PGS_GUARD_END
+
+void
+pgs_table_keep_lock(pgs_table *table)
+{
+    table->keeps_lock = true;
+}
 
 pgs_error *
 pgs_table_close(pgs_table *table)
 PGS_GUARD_BEGIN
     if (table->indexes)
         CatalogCloseIndexes(table->indexes);
-    table_close(table->rel, table->writing ? NoLock : AccessShareLock);
+    table_close(table->rel, table->keeps_lock ? NoLock : AccessShareLock);
     pfree(table);
 PGS_GUARD_END
 

@@ -16,7 +16,7 @@ struct pgs_table
 {
     Relation rel;
     CatalogIndexState indexes;
-    bool writing;
+    bool keeps_lock; /* to the end of the transaction */
     int count;
     pgs_kind kinds[PGS_COLUMNS_MAX];
 };

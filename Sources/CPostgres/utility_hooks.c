@@ -9,6 +9,7 @@
 #include "access/twophase.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -16,6 +17,7 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
@@ -89,6 +91,17 @@ moves_tablespace(const AlterDatabaseStmt *statement)
     return false;
 }
 
+/* Before any other of its tables, as all who write them do: else each could hold what the other waits for. */
+static void
+lock_gate(void)
+{
+    Oid schema = get_namespace_oid(pgs_config.schema, true);
+    Oid gate = OidIsValid(schema) ? get_relname_relid(pgs_config.gate, schema) : InvalidOid;
+
+    if (OidIsValid(gate))
+        LockRelationOid(gate, AccessExclusiveLock);
+}
+
 static void
 quiesce_for_drop(const DropStmt *statement)
 {
@@ -104,8 +117,11 @@ quiesce_for_drop(const DropStmt *statement)
         if (!IsA(name, String) || strcmp(strVal(name), pgs_config.extension) != 0)
             continue;
         oid = get_extension_oid(pgs_config.extension, true);
-        if (OidIsValid(oid) && owns_extension(oid) && workset_hold_take(MyDatabaseId, true, true))
+        if (!OidIsValid(oid) || !owns_extension(oid))
+            continue;
+        if (workset_hold_take(MyDatabaseId, true, true))
             workset_hold_wait(MyDatabaseId, false);
+        lock_gate();
     }
 }
 

@@ -340,6 +340,12 @@ pgs_work_take(pgs_work *out)
     if (slot == NULL || pgs_slot_must_leave())
         return false;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    /* Again, now that nobody can begin to want the database without seeing what is in hand. */
+    if (pgs_slot_must_leave())
+    {
+        LWLockRelease(pgs_set->lock);
+        return false;
+    }
     queue = &pgs_set->queues[slot->queue];
     slot->woken = false;
     slot->has_looked = true;

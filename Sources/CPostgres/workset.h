@@ -79,6 +79,7 @@ typedef struct workset_slot {
     bool dirty;        /* somebody pushed it meanwhile */
     bool has_looked;   /* asked for work: it came as far as that */
     bool blameless;    /* it leaves for a reason that is not the fault of its work */
+    bool gave_up;      /* it leaves because of an error of its own */
     int64 item;
     int32 part;
     int32 deaths;
@@ -113,11 +114,13 @@ typedef struct workset_database {
     bool known;        /* the extension is there */
     bool leave;        /* peeked: the scheduler shall leave */
     bool failed;
+    bool gave_up;      /* failed, and the next one may do no better */
     bool sweep;        /* wanted */
     bool sweeping;     /* taken, not done */
     bool overflow;     /* work of a role that got no queue or no entry at all */
     bool scanning;     /* between next_due_begin and publish_due */
     bool published;    /* next_due is what this scheduler found */
+    bool has_looked;   /* this scheduler found out once */
     TimestampTz next_due;
     TimestampTz hinted;  /* earliest due committed since the scan began */
     TimestampTz upkeep_due; /* when its scheduler wants to clean up next; keeps no row in use */
@@ -197,7 +200,8 @@ extern void workset_want_sweep(workset_database *database, workset_wakes *wakes)
 extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
 extern void workset_starved_retry(workset_wakes *wakes);
 /* The database has no scheduler any more; what it had begun is to be done again. */
-extern void workset_scheduler_unseat(workset_database *database, bool failed, workset_wakes *wakes);
+extern void workset_scheduler_unseat(
+    workset_database *database, bool failed, bool gave_up, workset_wakes *wakes);
 
 /* Which generation counts the changes of a role or database; InvalidOid: of everything. */
 static inline int32

@@ -10,6 +10,7 @@
 #include "workset.h"
 
 static workset_database *my_database = NULL;
+static bool gives_up = false;
 
 workset_database *
 workset_database_find(Oid oid)
@@ -201,9 +202,10 @@ workset_database_wake_all(workset_database *database, workset_wakes *wakes)
 /* ---- The scheduler's own side ---- */
 
 void
-workset_scheduler_unseat(workset_database *database, bool failed, workset_wakes *wakes)
+workset_scheduler_unseat(workset_database *database, bool failed, bool gave_up, workset_wakes *wakes)
 {
-    if (database->sweeping)
+    /* One that was ended may have known of work that nobody else remembers. */
+    if (database->sweeping || (failed && database->known))
         database->sweep = true;
     if (database->scanning)
         database->next_due = PGS_DUE_NOW;
@@ -211,6 +213,7 @@ workset_scheduler_unseat(workset_database *database, bool failed, workset_wakes 
     database->scanning = false;
     database->scheduler = PGS_SCHEDULER_NONE;
     database->failed = failed;
+    database->gave_up = failed && gave_up;
     database->leave = false;
     database->pid = 0;
     database->procno = WORKSET_NONE;
@@ -226,7 +229,8 @@ scheduler_exit(int code, Datum argument)
     if (my_database == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    workset_scheduler_unseat(my_database, !pgs_scheduler_must_leave(), &wakes);
+    workset_scheduler_unseat(
+        my_database, !pgs_scheduler_must_leave(), gives_up || !my_database->has_looked, &wakes);
     my_database = NULL;
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
@@ -251,6 +255,7 @@ pgs_scheduler_attach(uint64_t main_arg, pgs_oid *oid)
     {
         database->scheduler = PGS_SCHEDULER_RUNNING;
         database->published = false;
+        database->has_looked = false;
         database->pid = MyProcPid;
         database->procno = workset_my_procno();
         database->since = GetCurrentTimestamp();
@@ -260,6 +265,12 @@ pgs_scheduler_attach(uint64_t main_arg, pgs_oid *oid)
     }
     LWLockRelease(pgs_set->lock);
     return attached;
+}
+
+void
+pgs_scheduler_gives_up(void)
+{
+    gives_up = true;
 }
 
 void
@@ -300,6 +311,7 @@ pgs_scheduler_publish_due(int64_t due)
     is_current = my_database->hinted >= due;
     my_database->scanning = false;
     my_database->published = true;
+    my_database->has_looked = true;
     my_database->next_due = Min(due, my_database->hinted);
     LWLockRelease(pgs_set->lock);
     return is_current;
@@ -365,7 +377,7 @@ pgs_scheduler_detach(int64_t next_due)
         database->scanning = false;
         /* Else it would be started again and again, without a pause. */
         failed = database->next_due <= GetCurrentTimestamp() && !database->published && !pgs_scheduler_must_leave();
-        workset_scheduler_unseat(database, failed, &wakes);
+        workset_scheduler_unseat(database, failed, true, &wakes);
         my_database = NULL;
         if (!database->known && !database->sweep && database->slots == 0)
             workset_database_forget(database);

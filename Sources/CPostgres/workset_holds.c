@@ -72,6 +72,18 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactio
         release_last_hold(false);
 }
 
+/* Whether this transaction holds it already, to an end that is no earlier. */
+static bool
+is_held(Oid oid, bool is_quiesce, bool forget)
+{
+    for (int32 i = 0; i < hold_count; i++)
+    {
+        if (holds[i].database == oid && holds[i].is_quiesce == is_quiesce && holds[i].forget == forget)
+            return true;
+    }
+    return false;
+}
+
 bool
 workset_hold_take(Oid oid, bool is_quiesce, bool forget)
 {
@@ -79,10 +91,13 @@ workset_hold_take(Oid oid, bool is_quiesce, bool forget)
     workset_database *database;
     bool held = false;
 
+    if (is_held(oid, is_quiesce, forget))
+        return true;
     if (hold_count == HOLDS_MAX)
         return false;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    database = workset_database_find(oid);
+    /* A scheduler may look for the extension as long as nothing is known: it must not begin before the end either. */
+    database = is_quiesce ? workset_database_get(oid) : workset_database_find(oid);
     if (database != NULL)
     {
         count_hold(database, is_quiesce, 1);

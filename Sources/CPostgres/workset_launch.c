@@ -134,7 +134,7 @@ look_at_scheduler(int32 index, int64 now)
     {
         LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
         if (database->generation == generation && database->scheduler != PGS_SCHEDULER_NONE)
-            workset_scheduler_unseat(database, true, &wakes);
+            workset_scheduler_unseat(database, true, state == PGS_SCHEDULER_STARTING, &wakes);
         LWLockRelease(pgs_set->lock);
         drop_handle(&scheduler_handles[index]);
         return PGS_DUE_NEVER;

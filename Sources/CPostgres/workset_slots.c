@@ -203,6 +203,20 @@ pgs_work_blameless(void)
 }
 
 void
+pgs_work_progressed(void)
+{
+    if (pgs_my_slot != NULL)
+        pgs_my_slot->deaths = 0;
+}
+
+void
+pgs_executor_gives_up(void)
+{
+    if (pgs_my_slot != NULL)
+        pgs_my_slot->gave_up = true;
+}
+
+void
 pgs_slot_begin_step(void)
 {
     workset_slot *slot = pgs_my_slot;

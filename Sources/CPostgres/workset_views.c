@@ -46,6 +46,7 @@ pgs_launcher_slots(pgs_slot_view *out, int32_t max)
             .gone = slot->gone,
             .failed_start = slot->failed_start,
             .died_at_work = slot->died_at_work,
+            .gave_up = slot->gave_up,
         };
     }
     LWLockRelease(pgs_set->lock);
@@ -93,6 +94,7 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
             .generation = database->generation,
             .scheduler = database->scheduler,
             .failed = database->failed,
+            .gave_up = database->gave_up,
             .leave_asked = database->leave,
             .wants_scheduler = database->sweep,
             .is_vacated = database->vacate > 0 || database->quiesce > 0,
@@ -100,6 +102,7 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
             .since = database->since,
         };
         database->failed = false;
+        database->gave_up = false;
     }
     LWLockRelease(pgs_set->lock);
     return count;

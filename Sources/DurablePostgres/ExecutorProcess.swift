@@ -48,6 +48,7 @@ public enum ExecutorProcess {
             try loop(role, settings)
         } catch {
             if isServersTrouble(error.state) { pgs_work_blameless() }
+            if error.state != .queryCanceled { pgs_executor_gives_up() }
             Log.report(error, doing: "running a durable executor")
         }
         return 0
@@ -73,6 +74,7 @@ public enum ExecutorProcess {
         var turns = 0
         while true {
             var reloaded = false
+            pgs_interrupts_drop_cancel()
             try check(pgs_interrupts_service(&reloaded))
             let current = settings()
             executor.port.allowsSuperusers = current.allowsSuperusers

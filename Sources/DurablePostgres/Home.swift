@@ -87,9 +87,17 @@ public enum Catalog {
     }
 
     /// Refuses to go on when the tables belong to another version of the library.
-    public static func check() throws(PostgresError) {
+    public static func check() throws(PostgresError) { try check(stays: false) }
+
+    /// The same for a transaction of a client that is going to write.
+    ///
+    /// DROP EXTENSION waits until it ends, or it waits here for the DROP, holding none of the tables yet.
+    static func enter() throws(PostgresError) { try check(stays: true) }
+
+    private static func check(stays: Bool) throws(PostgresError) {
         let version = try Tables.catalog.open(writing: false) { table throws(PostgresError) in
-            try table.first("catalog_pkey", .latest, keys: []) { $0.int32(0) }
+            if stays { table.keepLock() }
+            return try table.first("catalog_pkey", .latest, keys: []) { $0.int32(0) }
         }
         guard version == Tables.version else {
             throw PostgresError(

@@ -36,6 +36,8 @@ public enum Launcher {
             name: library.cString,
             library: library.cString,
             extension: library.cString,
+            schema: TableShape.schema.cString,
+            gate: Tables.catalog.name.cString,
             executor_function: ("pg_durable_executor_main" as StaticString).cString,
             scheduler_function: ("pg_durable_scheduler_main" as StaticString).cString,
             executor_title: ("durable executor" as StaticString).cString,
@@ -60,6 +62,7 @@ public enum Launcher {
     public static func run(settings: () -> LaunchSettings) -> Int32 {
         WorkerProcess.run { () throws(PostgresError) in
             guard pgs_workset_is_ready() else { return 0 }
+            pgs_interrupts_ignore_cancel()
             pgs_launcher_attach()
             try check(pgs_pin_settings())
             try WorkerProcess.connect(database: nil, role: nil)
@@ -90,6 +93,10 @@ struct LauncherProcess {
     var noted: [Int32: UInt32] = [:]
     /// When to look again although nobody sets the latch.
     var next = Int64.max
+
+    /// Whoever had begun well and was ended from outside (SIGTERM, pg_terminate_backend, a step that does it to
+    /// itself) is replaced after this at the latest: a step that goes on doing so fails by its number of attempts.
+    static let endedDelayMax: Int64 = 300_000
 
     /// The workers of the server: one key.
     enum Pool: Hashable, Sendable { case server }
@@ -213,7 +220,8 @@ struct LauncherProcess {
     private mutating func noteEnd(of slot: pgs_slot_view, _ now: Int64) {
         let place = LaunchPolicy.Place(database: slot.database, role: slot.role)
         if slot.failed_start || slot.died_at_work {
-            places.failed(place, at: now)
+            let begins = !slot.failed_start && !slot.gave_up
+            places.failed(place, at: now, atMost: begins ? LauncherProcess.endedDelayMax : .max)
             Log.log(
                 slot.failed_start
                     ? "durable executor for role \(place.role) in database \(place.database) did not begin"
@@ -232,7 +240,8 @@ struct LauncherProcess {
         var found: [LaunchPolicy.Database] = []
         for database in databaseViews.prefix(count) {
             if database.failed {
-                databases.failed(database.database, at: now)
+                let limit = database.gave_up ? Int64.max : LauncherProcess.endedDelayMax
+                databases.failed(database.database, at: now, atMost: limit)
                 Log.log("durable scheduler of database \(database.database) ended unexpectedly")
             }
             found.append(LaunchPolicy.Database(database))

@@ -22,6 +22,7 @@ public struct SchedulerProcess {
         var database: UInt32 = 0
         guard pgs_scheduler_attach(argument, &database) else { return 0 }
         do throws(PostgresError) {
+            pgs_interrupts_ignore_cancel()
             try check(pgs_pin_settings())
             try check(pgs_worker_connect(database, 0))
             pgs_catalog_watch()
@@ -29,6 +30,7 @@ public struct SchedulerProcess {
             var scheduler = SchedulerProcess()
             try scheduler.loop(retention)
         } catch {
+            pgs_scheduler_gives_up()
             Log.report(error, doing: "running a durable scheduler")
         }
         return 0

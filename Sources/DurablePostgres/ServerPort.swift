@@ -187,6 +187,7 @@ public struct ServerPort: ExecutorPort {
     ) throws(PostgresError) -> CommitResult {
         var isStep = stepIsOpen
         var isCommitting = false
+        var isProgress = false
         var outcome: Outcome?
         do throws(PostgresError) {
             if isStep && needsImmediateCommit {
@@ -206,6 +207,7 @@ public struct ServerPort: ExecutorPort {
             }
             try check(pgs_interrupts_check())
             outcome = checkpoint.outcome
+            isProgress = checkpoint.isProgress
             isCommitting = true
             try check(isStep ? pgs_step_commit() : pgs_engine_commit())
             pgs_cancels_release()
@@ -223,6 +225,7 @@ public struct ServerPort: ExecutorPort {
             }
             throw error
         }
+        if isProgress { pgs_work_progressed() }
         if stepIsOpen { closeStep() }
         if outcome != nil { pgs_waiters_wake(instance.rawValue) }
         if case .failed(_, let failure) = outcome {
@@ -292,6 +295,13 @@ public struct ServerPort: ExecutorPort {
             mustLeave = true
         }
         if pgs_session_is_soiled() { mustLeave = true }
+    }
+}
+
+extension Checkpoint {
+    /// Whether it records more than the beginning of another attempt.
+    fileprivate var isProgress: Bool {
+        entries.contains { if case .attemptStarted = $0.event { false } else { true } }
     }
 }
 

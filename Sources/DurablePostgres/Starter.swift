@@ -20,7 +20,7 @@ public enum Starter {
         quota: StartQuota
     ) throws(PostgresError) -> Bytes {
         try Storage.access { () throws(PostgresError) in
-            try Catalog.check()
+            try Catalog.enter()
             try quota.check(role, roleName)
             let stamp = try Home.current()
             let graph = try GraphStore.store(envelope, role: role)
@@ -84,7 +84,7 @@ public enum Starter {
     /// `data` is JSON text.
     public static func signal(_ row: InstanceRow, name: Bytes, data: Bytes) throws(PostgresError) {
         try Storage.access { () throws(PostgresError) in
-            try Catalog.check()
+            try Catalog.enter()
             try Tables.signals.open(writing: true) { table throws(PostgresError) in
                 try table.insert([
                     .int8(row.id.rawValue), .int8(pgs_unique_number()),
@@ -98,7 +98,7 @@ public enum Starter {
     /// Records that the instance shall end as cancelled, and interrupts what it is doing once that is committed.
     public static func requestCancel(_ row: InstanceRow, reason: Bytes) throws(PostgresError) {
         try Storage.access { () throws(PostgresError) in
-            try Catalog.check()
+            try Catalog.enter()
             try Tables.requests.open(writing: true) { table throws(PostgresError) in
                 try table.insert([
                     .int8(row.id.rawValue), .int8(pgs_unique_number()),

@@ -90,6 +90,9 @@ struct OpenTable {
     fileprivate let handle: OpaquePointer
     fileprivate let columns: Int
 
+    /// Keeps the lock to the end of the transaction although nothing is written.
+    func keepLock() { pgs_table_keep_lock(handle) }
+
     func insert(_ row: [Column]) throws(PostgresError) {
         let error = withValues(row) { values, count in pgs_table_insert(handle, values, count) }
         try check(error)

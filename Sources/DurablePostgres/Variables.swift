@@ -48,7 +48,7 @@ public enum Variables {
         role: UInt32,
         roleName: Bytes
     ) throws(PostgresError) {
-        try Catalog.check()
+        try Catalog.enter()
         let home = try Home.current()
         let stamps = try Home.stamps()
         try Tables.variables.open(writing: true) { table throws(PostgresError) in

@@ -23,13 +23,17 @@ public struct StartBackoff<Key: Hashable & Sendable>: Sendable {
         self.forgetAfter = forgetAfter
     }
 
-    /// Notes a failure and returns until when to wait.
+    /// Notes a failure and returns until when to wait, `atMost` microseconds.
+    ///
+    /// Without a limit of its own a failure counts as a start that the next one will do no better; what had begun well
+    /// and was ended from outside gets one.
     @discardableResult
-    public mutating func failed(_ key: Key, at now: Int64) -> Int64 {
+    public mutating func failed(_ key: Key, at now: Int64, atMost limit: Int64 = .max) -> Int64 {
         var delay = delayMin
         if let entry = entries[key], now < entry.until.saturatingAdd(forgetAfter) {
             let (doubled, overflow) = entry.delay.multipliedReportingOverflow(by: 2)
             delay = overflow ? delayMax : min(doubled, delayMax)
+            delay = min(delay, limit)
         }
         let until = now.saturatingAdd(delay)
         entries[key] = Entry(delay: delay, until: until)

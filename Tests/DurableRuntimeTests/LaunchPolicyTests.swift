@@ -310,3 +310,13 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
     backoff.succeeded(1)
     #expect(backoff.failed(1, at: at + 1011) == at + 1021)
 }
+
+/// An end with a limit of its own doubles up to that only, and also ends a longer delay.
+@Test func startBackoffWithLimit() {
+    var backoff = StartBackoff<Int>(delayMin: 10, delayMax: 500, forgetAfter: 1000)
+    for delay: Int64 in [10, 20, 30, 30] {
+        #expect(backoff.failed(1, at: 0, atMost: 30) == delay)
+    }
+    for delay: Int64 in [60, 120, 240] { #expect(backoff.failed(1, at: 0) == delay) }
+    #expect(backoff.failed(1, at: 0, atMost: 30) == 30)
+}

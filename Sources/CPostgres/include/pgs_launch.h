@@ -17,6 +17,8 @@ typedef struct pgs_workset_config {
     const char *name;               /* of the shared memory and the lock tranche */
     const char *library;            /* that holds the entry points */
     const char *extension;          /* whose DROP makes the workers leave */
+    const char *schema;             /* of the extension's tables */
+    const char *gate;               /* the table that all who write any of them lock first; so does the DROP */
     const char *executor_function;
     const char *scheduler_function;
     const char *executor_title;     /* bgw_name and bgw_type */
@@ -55,6 +57,7 @@ typedef struct pgs_slot_view {
     bool gone;               /* EXITED, and the postmaster has reaped it: the slot can be released */
     bool failed_start;       /* EXITED without having attached, or without having looked for the work that waits */
     bool died_at_work;       /* EXITED with work in hand and not because we wanted it */
+    bool gave_up;            /* EXITED because of an error of its own: the next one may do no better */
 } pgs_slot_view;
 
 typedef struct pgs_queue_view {
@@ -75,6 +78,7 @@ typedef struct pgs_database_view {
     uint32_t generation;
     pgs_scheduler_state scheduler;
     bool failed;             /* the last scheduler ended without pgs_scheduler_detach, or never attached; read once */
+    bool gave_up;            /* failed by an error of its own, or before it had looked: the next one may do no better */
     bool leave_asked;
     bool wants_scheduler;    /* a sweep is asked for, or nobody knows whether the extension is there */
     bool is_vacated;         /* start nothing */

@@ -108,6 +108,10 @@ int32_t pgs_latch_own_number(void);
 bool pgs_latch_set_number(int32_t number);
 
 pgs_error *PGS_NULLABLE pgs_interrupts_check(void);
+/* From now on SIGINT does nothing: this process runs nothing that anybody may cancel. */
+void pgs_interrupts_ignore_cancel(void);
+/* Forgets a SIGINT that came while nothing ran that it could have been meant for. */
+void pgs_interrupts_drop_cancel(void);
 /* What an idle loop owes the server: interrupts, reload of the configuration, catch-up of invalidations. */
 pgs_error *PGS_NULLABLE pgs_interrupts_service(bool *reloaded);
 pgs_error *PGS_NULLABLE pgs_stack_check(void);

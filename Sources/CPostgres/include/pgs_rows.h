@@ -55,6 +55,8 @@ pgs_error *PGS_NULLABLE pgs_table_open(
     const char *schema, const char *name, bool writing, const pgs_kind *kinds, int count,
     pgs_table *PGS_NULLABLE *_Nonnull out);
 pgs_error *PGS_NULLABLE pgs_table_close(pgs_table *table);
+/* A reader's lock too stays to the end of the transaction. */
+void pgs_table_keep_lock(pgs_table *table);
 
 pgs_error *PGS_NULLABLE pgs_table_insert(pgs_table *table, const pgs_value *values, int count);
 

@@ -107,6 +107,10 @@ void pgs_work_yield(void);
  * there. Holds until the next pgs_work_take.
  */
 void pgs_work_blameless(void);
+/* The work in hand got on: who died of it before did so at an earlier step. */
+void pgs_work_progressed(void);
+/* This process is about to end because of an error that it reported: the launcher waits longer from time to time. */
+void pgs_executor_gives_up(void);
 /*
  * A new step begins: new generation, late SIGINTs of others are forgotten. An interrupt of ours that came since the
  * work was taken, or since the last step, hits this step at its first CHECK_FOR_INTERRUPTS: whoever asked committed his
@@ -162,6 +166,8 @@ bool pgs_scheduler_must_leave(void);
  * wants us gone: still attached, go on. Then exit with 0.
  */
 bool pgs_scheduler_detach(int64_t next_due);
+/* As pgs_executor_gives_up. */
+void pgs_scheduler_gives_up(void);
 
 /*
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
