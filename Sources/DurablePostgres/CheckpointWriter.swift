@@ -108,10 +108,11 @@ enum CheckpointWriter {
         try Tables.counted.open(writing: true) { table throws(PostgresError) in
             try table.delete("counted_pkey", keys: [.oid(role), id])
         }
-        if case .cancelled = row.outcome {
-            try Tables.requests.open(writing: true) { table throws(PostgresError) in
-                try table.delete("requests_pkey", keys: [id])
-            }
+        try Tables.requests.open(writing: true) { table throws(PostgresError) in
+            try table.delete("requests_pkey", keys: [id])
+        }
+        try Tables.signals.open(writing: true) { table throws(PostgresError) in
+            try table.delete("signals_pkey", keys: [id])
         }
     }
 }

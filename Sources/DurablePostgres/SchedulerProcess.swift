@@ -136,15 +136,31 @@ public struct SchedulerProcess {
                     }
                 }
             }
-            try Tables.requests.open(writing: false) { table throws(PostgresError) in
-                try table.scan("requests_pkey", .latest, keys: []) { row throws(PostgresError) in
-                    let id = InstanceID(rawValue: row.number(0))
-                    guard let instance = try Storage.instance(id, current: true),
-                        try Storage.ended(id, current: true) == nil
-                    else { return true }
-                    _ = pgs_work_push(instance.role, id.rawValue, -1)
-                    return true
-                }
+            // Their branches may be waiting, and then nothing in `active` speaks for them.
+            var full: Set<UInt32> = []
+            try announceMessages(in: Tables.requests, "requests_pkey", &full)
+            try announceMessages(in: Tables.signals, "signals_pkey", &full)
+        }
+    }
+
+    /// Announces each live instance that has a row in `shape`, whose key begins with it, but for roles without room.
+    private func announceMessages(
+        in shape: TableShape,
+        _ index: StaticString,
+        _ full: inout Set<UInt32>
+    ) throws(PostgresError) {
+        var last: Int64?
+        try shape.open(writing: false) { table throws(PostgresError) in
+            try table.scan(index, .latest, keys: []) { row throws(PostgresError) in
+                let id = InstanceID(rawValue: row.number(0))
+                if last == id.rawValue { return true }
+                last = id.rawValue
+                guard let instance = try Storage.instance(id, current: true),
+                    !full.contains(instance.role),
+                    try Storage.ended(id, current: true) == nil
+                else { return true }
+                if !pgs_work_push(instance.role, id.rawValue, -1) { full.insert(instance.role) }
+                return true
             }
         }
     }

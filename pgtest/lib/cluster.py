@@ -176,6 +176,28 @@ class Cluster:
             if os.path.exists(recorded):
                 os.unlink(recorded)
 
+    # Replication
+
+    def standby(self, name):
+        """A running copy `name` that follows this server; `promote` makes it one of its own."""
+        other = Cluster(name, self.settings, self.keep)
+        other.remove(force=True)
+        other._own(other.home)
+        done = self.command("pg_basebackup", "-D", other.data, *self.address()[:6], "-X", "stream", "-c", "fast")
+        if done.returncode:
+            raise AssertionError("pg_basebackup: " + done.stdout)
+        # With a short time between tries: a primary that was restarted waits for its standby at each commit.
+        other.configure(synchronous_standby_names="''", wal_retrieve_retry_interval="'100ms'", primary_conninfo=(
+            "'host=%s port=%d user=postgres application_name=%s'" % (self.socket, self.port, name)))
+        with open(os.path.join(other.data, "standby.signal"), "w"):
+            pass
+        return other.start()
+
+    def promote(self, seconds=60):
+        done = self.command("pg_ctl", "-D", self.data, "-w", "-t", str(seconds), "-s", "promote")
+        if done.returncode:
+            raise AssertionError("the standby is not promoted: " + done.stdout)
+
     def __enter__(self):
         return self.init().start()
 
