@@ -10,11 +10,11 @@ SWIFT_FLAGS ?=
 export PG_CONFIG CONFIG DESTDIR SWIFT_FLAGS
 
 .DEFAULT_GOAL := build
-.PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim fuzz server regress \
-	bench start stop psql log clean
+.PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim sim-nightly fuzz server regress \
+	bench bench-loops start stop psql log clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what is missing (Debian packages: the PostgreSQL server, its headers, a C toolchain, Python)
 	@scripts/setup
@@ -56,6 +56,9 @@ test: ## the tests that need no server
 sim: ## simulate the engine under crashes and races: make sim SEED=17, or a minute of seeds without it
 	@scripts/sim $(SEED)
 
+sim-nightly: ## simulate 100,000 random graphs (about 15 minutes)
+	@SIM_COUNT=100000 SIM_SECONDS=0 scripts/sim
+
 fuzz: ## a minute of libFuzzer on the envelope, substitution and cron parsers
 	@scripts/fuzz
 
@@ -67,6 +70,9 @@ regress: install ## pg_regress on a private server: make regress T=vars, all wit
 
 bench: install ## rate, latency and cost per step, beside pgbench
 	@pgtest/bench/bench.py
+
+bench-loops: install ## a million iterations of an endless loop: time per iteration and sizes of tables (N=20000)
+	@pgtest/bench/loops.py $(N)
 
 start: install ## start (or restart with the new build) the private server of this checkout
 	@scripts/dev restart

@@ -50,12 +50,12 @@ CREATE TABLE df_internal.instances (
 CREATE UNIQUE INDEX instances_public_id ON df_internal.instances (public_id);
 CREATE INDEX instances_role_created ON df_internal.instances (role, created_at DESC, public_id);
 
--- The facts of an instance, append-only. The key is the identity of the step: a second run of it cannot be recorded.
+-- The facts of an instance; a loop's marks replace those before them. The key is the identity of the step: a second run of it cannot be recorded.
 CREATE TABLE df_internal.journal (
     instance int8 NOT NULL,
     at timestamptz NOT NULL,
     branch int4 NOT NULL,
-    sequence int4 NOT NULL,
+    sequence int8 NOT NULL,
     node int4 NOT NULL,
     kind int2 NOT NULL,
     number int8,
@@ -143,6 +143,8 @@ ALTER TABLE df_internal.requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.variables ENABLE ROW LEVEL SECURITY;
 
 -- Rows come and go quickly in these; vacuum's truncation would queue everybody behind an exclusive lock.
+ALTER TABLE df_internal.journal SET (
+    autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
 ALTER TABLE df_internal.active SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, vacuum_truncate = off);
 ALTER TABLE df_internal.counted SET (

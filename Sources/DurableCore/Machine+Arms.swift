@@ -20,7 +20,7 @@ extension Machine {
     ) throws(ReplayError) {
         let nodes = armNodes(of: index)
         let (end, overflow) = first.rawValue.addingReportingOverflow(count)
-        guard Int(count) == nodes.count, first > id, !overflow else {
+        guard Int(count) == nodes.count, first > .root, !overflow else {
             throw ReplayError(.impossibleNumber, at: entry)
         }
         let arms = Arms(
@@ -34,11 +34,12 @@ extension Machine {
         guard let names = branches[id]?.names else { throw ReplayError(.unknownBranch, at: entry) }
         nextBranch = max(nextBranch, BranchID(rawValue: end))
         branches[id]?.arms = arms
+        branches[id]?.forks.append(Forked(sequence: entry.sequence, first: first, count: count))
         wait(id, .arms(index))
         undecided.remove(id)
         for (arm, node) in nodes.enumerated() {
             let parent = Branch.Parent(branch: id, arm: arm)
-            branches[arms.branch(arm)] = Branch(parent: parent, entry: node, names: names)
+            branches[arms.branch(arm)] = Branch(parent: parent, entry: node, names: names, born: entry.at)
         }
         for (arm, node) in nodes.enumerated() {
             let flow: Flow = node > index ? .enter(node) : .failed(.corruptGraph(node))
@@ -57,8 +58,9 @@ extension Machine {
             return nil
         }
         var names: [Bytes: Bytes] = [:]
-        for name in branch.assigned { names[name] = branch.names[name] }
+        for name in branch.written.keys { names[name] = branch.names[name] }
         let id = parent.branch
+        branches[id]?.takeOver(branch)
         guard branches[id]?.arms?.ends.indices.contains(parent.arm) == true else { return nil }
         branches[id]?.arms?.ends[parent.arm] = ArmEnd(flow: end, names: names, at: at)
         branches[id]?.arms?.running -= 1
@@ -134,7 +136,7 @@ extension Machine {
         let nodes = armNodes(of: index)
         for loser in arms.ends.indices where loser != winner {
             if loser < nodes.count { trace?.lost(nodes[loser], record.graph, at: entry.at) }
-            drop(arms.branch(loser))
+            for dropped in drop(arms.branch(loser)) { branches[id]?.takeOver(dropped) }
         }
         undecided.remove(id)
         branches[id]?.merge(end.names)
@@ -167,21 +169,33 @@ extension Machine {
         trace?.completed(index, value, at: at)
     }
 
-    /// Takes a branch and all that came from it out of the machine.
-    mutating func drop(_ branch: BranchID) {
+    /// Takes a branch and all that came from it out of the machine; returns what was taken.
+    @discardableResult
+    mutating func drop(_ branch: BranchID) -> [Branch] {
         var doomed = [branch]
+        var dropped: [Branch] = []
         while let id = doomed.popLast() {
             guard let branch = branches.removeValue(forKey: id) else { continue }
             note(id, from: Standing(branch), to: nil)
             if let arms = branch.arms { doomed += arms.ends.indices.map(arms.branch) }
+            dropped.append(branch)
         }
+        return dropped
     }
 }
 
 extension Machine.Branch {
     mutating func store(_ value: Bytes, as name: Bytes) {
         names[name] = value
-        if parent != nil { assigned.insert(name) }
+        written[name] = sequence
+    }
+
+    /// An arm below is over: what it has left in the journal goes with this branch's own entries from now on.
+    mutating func takeOver(_ arm: Machine.Branch) {
+        weight &+= arm.weight
+        for fork in arm.forks {
+            forks.append(Machine.Forked(sequence: sequence, first: fork.first, count: fork.count))
+        }
     }
 
     mutating func merge(_ other: [Bytes: Bytes]) {

@@ -21,14 +21,22 @@ extension Machine {
         var arms: Arms?
         /// Values by result name.
         var names: [Bytes: Bytes]
-        /// Names that this arm has set itself; only these flow back into the parent.
-        var assigned: Set<Bytes> = []
+        /// When the branch began.
+        let born: Timestamp
+        /// The names that the branch has set itself (of an arm's, only these flow back into the parent), with its
+        /// last entry at that time.
+        var written: [Bytes: Int64] = [:]
+        /// The numbers that arms below it have got, in the order in which it started them.
+        var forks: [Forked] = []
+        /// What its entries and those of its ended arms amount to, about in bytes.
+        var weight = 0
         /// Of the last entry folded.
-        var sequence: Int32 = 0
+        var sequence: Int64 = 0
         /// Journalled attempts of the step it waits for.
         var attempts: Int32 = 0
 
-        init(parent: Parent?, entry: NodeIndex, names: [Bytes: Bytes]) {
+        init(parent: Parent?, entry: NodeIndex, names: [Bytes: Bytes], born: Timestamp) {
+            self.born = born
             self.parent = parent
             self.entry = entry
             self.names = names
@@ -74,6 +82,28 @@ extension Machine {
         var began: Timestamp
         /// What the body of this iteration returned, once the condition is under way.
         var value = Bytes()
+        /// The branch's last entry when the loop was entered.
+        let base: Int64
+        /// Between `base` and this entry of the branch, none is left.
+        var keptFrom: Int64
+        /// The entry of the last loop mark.
+        var marked: Int64?
+        /// The branch's weight at the last mark, or when the loop was entered.
+        var weighed: Int
+
+        init(began: Timestamp, in branch: Branch) {
+            self.began = began
+            base = branch.sequence
+            keptFrom = branch.sequence &+ 1
+            weighed = branch.weight
+        }
+    }
+
+    /// Branch numbers that were given out, and after which entry of the branch that still lives.
+    struct Forked: Hashable, Sendable {
+        var sequence: Int64
+        var first: BranchID
+        var count: Int32
     }
 
     enum Waiting: Hashable, Sendable {

@@ -69,7 +69,7 @@ extension Machine {
         switch node.kind {
         case .then: branch.frames.append(.thenLeft(index))
         case .if: branch.frames.append(node.condition == nil ? .ifArm(index) : .ifCondition(index))
-        case .loop: branch.frames.append(.loop(index, Loop(began: at)))
+        case .loop: branch.frames.append(.loop(index, Loop(began: at, in: branch)))
         case .join, .race, .break, .sql, .http, .httpMultipart, .sleep, .waitSchedule, .signal:
             break
         }
@@ -235,6 +235,7 @@ extension Machine {
         if id == .root && top == 0 {
             generation = loop.iteration
             branches[id]?.names = [:]
+            branches[id]?.written = [:]
         }
         if trace != nil, let branch = branches[id] { traceEntered(index, branch, id, at: at) }
         run(id, child(record.graph.node(index)?.left, "left_node", of: index, .loop), at: at)

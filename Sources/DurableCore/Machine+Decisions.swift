@@ -15,6 +15,10 @@ public struct DecisionContext: Sendable {
     public var loopIterationsMax: Int64
     /// Where schedules find the zone they name.
     public var zones: any TimeZones
+    /// How much must have come into the journal since a loop's last mark, about in bytes, before it is compacted.
+    public var compactionWeight: Int
+    /// The highest branch number before free ones are given out anew.
+    public var branchesMax: Int32
 
     public init(
         now: Timestamp,
@@ -22,7 +26,9 @@ public struct DecisionContext: Sendable {
         signals: [PendingSignal] = [],
         loopIntervalMin: Int64 = 1_000_000,
         loopIterationsMax: Int64 = 0,
-        zones: any TimeZones = NoTimeZones()
+        zones: any TimeZones = NoTimeZones(),
+        compactionWeight: Int = 2_048,
+        branchesMax: Int32 = 1 << 30
     ) {
         self.now = now
         self.cancelReason = cancelReason
@@ -30,12 +36,14 @@ public struct DecisionContext: Sendable {
         self.loopIntervalMin = loopIntervalMin
         self.loopIterationsMax = loopIterationsMax
         self.zones = zones
+        self.compactionWeight = compactionWeight
+        self.branchesMax = branchesMax
     }
 }
 
 /// What a commit has to write after decisions: the decisions themselves, and what has changed beside the journal
 /// since the last commit, a step's own completion included.
-public struct Decided: Hashable, Sendable {
+public struct Decided: Sendable {
     public struct Timer: Hashable, Sendable {
         public var branch: BranchID
         public var due: Timestamp
@@ -43,6 +51,8 @@ public struct Decided: Hashable, Sendable {
 
     /// The decisions in the order in which they were made; all are folded already.
     public var entries: [JournalEntry] = []
+    /// What loop marks among the entries make superfluous; `after` entries were there when it was decided.
+    public var erasures: [(erasure: Erasure, after: Int)] = []
     public var timersSet: [Timer] = []
     public var timersCleared: [Timer] = []
     /// Rows to add to `active`, after those of `deactivated` are gone.
@@ -119,10 +129,8 @@ extension Machine {
         case .entered, .step:
             return nil
         case .fork(let node):
-            return .forked(
-                first: nextBranch,
-                count: Int32(truncatingIfNeeded: armNodes(of: node).count)
-            )
+            let count = Int32(truncatingIfNeeded: armNodes(of: node).count)
+            return .forked(first: freeBranches(count: count, max: context.branchesMax), count: count)
         case .arms:
             return branches[id]?.arms?.firstEnded.map {
                 .raceDecided(winner: Int32(truncatingIfNeeded: $0))
@@ -142,7 +150,13 @@ extension Machine {
             due = context.now.advanced(bySeconds: wait.timeoutSeconds ?? 0)
         }
         if due > context.now { return .timerSet(due: due) }
-        return canFire ? .timerFired : .timerSet(due: context.now)
+        guard canFire else { return .timerSet(due: context.now) }
+        return fired(waiting, of: id, context)
+    }
+
+    /// The timer of a branch is due.
+    private func fired(_ waiting: Waiting, of id: BranchID, _ context: DecisionContext) -> Event {
+        if case .pause = waiting { pauseEnd(of: id, context) } else { .timerFired }
     }
 
     /// Hands the oldest signal that somebody waits for to the oldest wait for it.
@@ -193,7 +207,9 @@ extension Machine {
                 decided.isUnfinished = true
                 return false
             }
-            try journal(.timerFired, of: id, at: context.now, in: &decided)
+            guard let waiting = branches[id]?.waiting else { continue }
+            let event = fired(waiting, of: id, context)
+            try journal(event, of: id, at: context.now, in: &decided)
             hasFired = true
             if outcome != nil || !undecided.isEmpty { break }
         }
@@ -206,7 +222,9 @@ extension Machine {
         at: Timestamp,
         in decided: inout Decided
     ) throws(ReplayError) {
+        let erasures = if case .iterated = event { erasures(of: id) } else { [Erasure]() }
         decided.entries.append(try append(event, to: id, at: at))
+        decided.erasures += erasures.map { ($0, decided.entries.count) }
     }
 
     /// Makes and folds the next entry of a branch.

@@ -13,9 +13,25 @@ extension Machine {
         changes = Changes()
     }
 
+    /// Applies what others have stored since this machine last looked: entries beyond `knownSequences` and all from
+    /// `nextBranch` on, ordered by (branch, sequence).
+    ///
+    /// Throws when they do not fit, above all because entries between are gone (compaction) or the numbers of
+    /// branches that this machine knows were given out anew. The machine must then be rebuilt from the whole journal.
+    public mutating func fold(news entries: [JournalEntry]) throws(ReplayError) {
+        for entry in entries {
+            if case .forked(let first, _) = entry.event, first < nextBranch {
+                throw ReplayError(.missed, at: entry)
+            }
+        }
+        try fold(all: entries)
+    }
+
     /// Applies stored facts of several branches, ordered by (branch, sequence) as the journal's key has them.
     public mutating func fold(all entries: [JournalEntry]) throws(ReplayError) {
         guard !entries.isEmpty else { return }
+        isCatchingUp = true
+        defer { isCatchingUp = false }
         var rest = try Machine.ranges(of: entries)
         // The branches from the root down to the one whose entries are taken, and the fork of each whose arms
         // have had their turn already.
@@ -81,12 +97,16 @@ extension Machine {
         guard let branch = branches[entry.branch] else {
             throw ReplayError(.unknownBranch, at: entry)
         }
-        guard branch.sequence < Int32.max, entry.sequence == branch.sequence + 1 else {
+        guard branch.sequence < Int64.max, entry.sequence == branch.sequence + 1 else {
+            if case .iterated(let mark) = entry.event, entry.sequence > branch.sequence {
+                return try resume(entry, mark)
+            }
             throw ReplayError(.wrongSequence, at: entry)
         }
         guard branch.waiting.node == entry.node else { throw ReplayError(.wrongNode, at: entry) }
         let waiting = branch.waiting
         hasEntries = true
+        branches[entry.branch]?.weight &+= entry.event.weight
         try apply(entry, to: waiting)
     }
 
@@ -117,6 +137,8 @@ extension Machine {
             leave(id, node, timerValue(node), at: entry.at)
         case (.timerFired, .pause):
             resumeLoop(id, at: entry.at)
+        case (.iterated(let mark), .pause):
+            try iterate(entry, mark)
         case (.timerFired, .signal(let node, let signal)) where signal.timeoutSeconds != nil:
             leave(id, node, SignalNode.value(name: signal.name, data: nil), at: entry.at)
         case (.signalReceived(let data), .signal(let node, let signal)):

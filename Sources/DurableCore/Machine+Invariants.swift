@@ -40,6 +40,23 @@ extension Machine {
         return nil
     }
 
+    /// What this machine and another of the same instance do not agree about, or nil.
+    ///
+    /// Which numbers will be given out next, and what weighs how much, may differ. Used by tests.
+    public func difference(from other: Machine) -> String? {
+        if outcome != other.outcome { return "outcome" }
+        if generation != other.generation { return "generation" }
+        if timers != other.timers { return "timers" }
+        if liveBranches != other.liveBranches { return "branches" }
+        for (id, branch) in branches {
+            var (one, two) = (branch, other.branches[id])
+            one.forgetOrder()
+            two?.forgetOrder()
+            if one != two { return "branch \(id.rawValue): \(one), \(String(describing: two))" }
+        }
+        return nil
+    }
+
     private func check(_ branch: Branch, _ id: Int32) -> String? {
         if case .entered = branch.waiting { return "branch \(id) waits for nothing" }
         if case .arms = branch.waiting {
@@ -53,5 +70,19 @@ extension Machine {
         }
         if branch.parent == nil && id != 0 { return "two roots" }
         return nil
+    }
+}
+
+extension Machine.Branch {
+    /// Leaves out weights, and the order in which arms that have nothing to do with each other came to their ends.
+    fileprivate mutating func forgetOrder() {
+        weight = 0
+        if arms?.isRace == false { arms?.firstEnded = nil }
+        forks.sort { ($0.sequence, $0.first) < ($1.sequence, $1.first) }
+        for i in frames.indices {
+            guard case .loop(let node, var loop) = frames[i] else { continue }
+            loop.weighed = 0
+            frames[i] = .loop(node, loop)
+        }
     }
 }

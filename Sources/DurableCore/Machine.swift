@@ -35,6 +35,8 @@ public struct Machine: Sendable {
     var signalWaits: Set<BranchID> = []
     var changes = Changes()
     var hasEntries = false
+    /// Facts come in the journal's order, not in that of time.
+    var isCatchingUp = false
     /// Collects what the nodes went through, when somebody wants to show it.
     var trace: NodeTrace?
 
@@ -47,7 +49,7 @@ public struct Machine: Sendable {
         self.record = record
         hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
         if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
-        branches[.root] = Branch(parent: nil, entry: .root, names: [:])
+        branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
         changes = Changes()
         changes.isRootUncertain = !runnableBranches.contains(.root)
@@ -73,13 +75,27 @@ public struct Machine: Sendable {
     public var liveBranches: [BranchID] { branches.keys.sorted() }
 
     /// The sequence number of the next entry of a live branch.
-    public func nextSequence(of branch: BranchID) -> Int32? {
-        guard let sequence = branches[branch]?.sequence, sequence < Int32.max else { return nil }
+    public func nextSequence(of branch: BranchID) -> Int64? {
+        guard let sequence = branches[branch]?.sequence, sequence < Int64.max else { return nil }
         return sequence + 1
     }
 
+    /// Where a branch stands: what is stored about its step is meant for this place and no other.
+    public struct Place: Hashable, Sendable {
+        /// When the branch began: after compaction another may get its number.
+        var born: Timestamp
+        var sequence: Int64
+        var node: NodeIndex?
+    }
+
+    /// Where a live branch stands.
+    public func place(of branch: BranchID) -> Place? {
+        guard let found = branches[branch] else { return nil }
+        return Place(born: found.born, sequence: found.sequence, node: found.waiting.node)
+    }
+
     /// The last sequence number of each live branch, by branch: beyond these there may be news.
-    public var knownSequences: [(branch: BranchID, sequence: Int32)] {
+    public var knownSequences: [(branch: BranchID, sequence: Int64)] {
         branches.map { (branch: $0.key, sequence: $0.value.sequence) }.sorted {
             $0.branch < $1.branch
         }

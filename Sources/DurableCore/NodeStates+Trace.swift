@@ -120,6 +120,22 @@ struct NodeTrace: Sendable {
         failed(root, Bytes("Loop branch cancelled after losing RACE".utf8), nil, at: at)
     }
 
+    /// Nothing is known any more of the nodes below `node`.
+    mutating func forget(below node: NodeIndex, _ graph: Graph) {
+        // In pre-order a subtree ends where the next node is not a child of anything in it.
+        var end = Int(node.rawValue)
+        var i = end
+        while i <= end, graph.nodes.indices.contains(i) {
+            let found = graph.nodes[i]
+            for child in [found.left, found.right, found.condition] + found.extras {
+                end = max(end, Int(child?.rawValue ?? 0))
+            }
+            i += 1
+        }
+        guard rows.indices.contains(end), end > Int(node.rawValue) else { return }
+        for i in (Int(node.rawValue) + 1)...end { rows[i] = Row() }
+    }
+
     /// Whether a later iteration has begun of anything that the node's stamp lies in.
     func isSuperseded(_ stamp: ExecutionStamp) -> Bool {
         stamp.scopes.contains { (generations[$0.key] ?? 0) > $0.generation }

@@ -17,16 +17,18 @@ public struct ReplayError: Error, Hashable, Sendable {
         case afterEnd = "the instance has ended before it"
         /// A number in the event is impossible (arms of a fork, winner of a race).
         case impossibleNumber = "a number in it is impossible"
+        /// The journal was compacted beyond what the machine knows: it must be read from its beginning.
+        case missed = "what came before it is gone"
         /// No sequence or branch numbers are left.
         case numbersExhausted = "the instance has used up its numbers"
     }
 
     public var reason: Reason
     public var branch: BranchID
-    public var sequence: Int32
+    public var sequence: Int64
     public var node: NodeIndex
 
-    public init(_ reason: Reason, branch: BranchID, sequence: Int32, node: NodeIndex) {
+    public init(_ reason: Reason, branch: BranchID, sequence: Int64, node: NodeIndex) {
         self.reason = reason
         self.branch = branch
         self.sequence = sequence

@@ -44,18 +44,21 @@ public enum Event: Hashable, Sendable {
     case forked(first: BranchID, count: Int32)
     /// The arm that decided a RACE, counted from 0.
     case raceDecided(winner: Int32)
+    /// The pause of a LOOP is over and its next iteration begins, as after `timerFired`; who has not seen the
+    /// iterations before goes on from here.
+    case iterated(LoopMark)
 }
 
 /// An event at its place: the primary key of the journal is (instance, branch, sequence).
 public struct JournalEntry: Hashable, Sendable {
     public var branch: BranchID
-    /// Dense within the branch, from 1.
-    public var sequence: Int32
+    /// Rising within the branch by 1, from 1; after compaction with gaps before loop marks.
+    public var sequence: Int64
     public var node: NodeIndex
     public var at: Timestamp
     public var event: Event
 
-    public init(branch: BranchID, sequence: Int32, node: NodeIndex, at: Timestamp, event: Event) {
+    public init(branch: BranchID, sequence: Int64, node: NodeIndex, at: Timestamp, event: Event) {
         self.branch = branch
         self.sequence = sequence
         self.node = node

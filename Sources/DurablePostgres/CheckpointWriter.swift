@@ -32,7 +32,8 @@ enum CheckpointWriter {
         let id = Column.int8(instance.rawValue)
         if !checkpoint.entries.isEmpty {
             try Tables.journal.open(writing: true) { table throws(PostgresError) in
-                for entry in checkpoint.entries {
+                for (erasure, _) in checkpoint.erasures { try erase(erasure, of: id, in: table) }
+                for entry in checkpoint.entriesToStore {
                     try table.insert(JournalCoding.row(entry, of: instance))
                 }
             }
@@ -60,6 +61,36 @@ enum CheckpointWriter {
                     try table.delete("signals_pkey", keys: [id, .int8(number)])
                 }
             }
+        }
+    }
+
+    /// Deletes what a loop mark makes superfluous.
+    ///
+    /// The scan begins where the last erasure ended: before that are index entries of rows long gone.
+    private static func erase(
+        _ erasure: Erasure,
+        of id: Column,
+        in table: OpenTable
+    ) throws(PostgresError) {
+        func delete(
+            keys: [Column],
+            from: Column,
+            while isPart: (borrowing ScannedRow) -> Bool
+        ) throws(PostgresError) {
+            try table.scan("journal_pkey", .latest, keys: keys, from: from) { row throws(PostgresError) in
+                guard isPart(row) else { return false }
+                _ = try row.delete(wait: false)
+                return true
+            }
+        }
+        guard erasure.count == 1 else {
+            // Whole arms, whose numbers follow each other.
+            return try delete(keys: [id], from: .int4(erasure.first.rawValue)) {
+                $0.int32(2) &- erasure.first.rawValue < erasure.count
+            }
+        }
+        try delete(keys: [id, .int4(erasure.first.rawValue)], from: .int8(erasure.from)) {
+            $0.number(3) < erasure.below
         }
     }
 

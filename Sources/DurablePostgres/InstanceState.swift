@@ -35,11 +35,11 @@ extension Storage {
     /// Whether anything has been recorded for the instance.
     static func hasJournal(_ id: InstanceID, current: Bool) throws(PostgresError) -> Bool {
         let found = try Tables.journal.open(writing: false) { table throws(PostgresError) in
-            try table.first(
+            // The root is first to have an entry, and its last one is never compacted away.
+            try table.last(
                 "journal_pkey",
                 current ? .latest : .statement,
-                keys: [.int8(id.rawValue)],
-                columns: 1
+                keys: [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
             ) { _ in true }
         }
         return found != nil
@@ -92,10 +92,7 @@ extension Storage {
         var at: Timestamp?
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             let root: [Column] = [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
-            try table.scan("journal_pkey", .statement, keys: root, backward: true, columns: 2) { row in
-                at = row.time(1)
-                return false
-            }
+            at = try table.last("journal_pkey", .statement, keys: root) { $0.time(1) }
         }
         return at
     }

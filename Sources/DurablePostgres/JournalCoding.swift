@@ -17,6 +17,7 @@ internal import PostgresExtension
 /// | 6 | signalReceived | – | data |
 /// | 7 | forked | first branch << 32 \| count | – |
 /// | 8 | raceDecided | arm | – |
+/// | 9 | iterated | iteration | `{"base":n,"kept":n,"branch":n}`, with `"names":{…}` of JSON texts as strings |
 enum JournalCoding {
     static func columns(_ event: Event) -> (kind: Int16, number: Column, payload: Column) {
         switch event {
@@ -31,6 +32,7 @@ enum JournalCoding {
         case .forked(let first, let count):
             return (7, .int8(Int64(first.rawValue) << 32 | Int64(count)), .null)
         case .raceDecided(let winner): return (8, .int8(Int64(winner)), .null)
+        case .iterated(let mark): return (9, .int8(mark.iteration), .text(LoopMarkCoding.encode(mark)))
         }
     }
 
@@ -38,7 +40,7 @@ enum JournalCoding {
         let (kind, number, payload) = columns(entry.event)
         return [
             .int8(instance.rawValue), .time(entry.at), .int4(entry.branch.rawValue),
-            .int4(entry.sequence),
+            .int8(entry.sequence),
             .int4(entry.node.rawValue), .int2(kind), number, payload,
         ]
     }
@@ -46,7 +48,7 @@ enum JournalCoding {
     static func entry(_ row: borrowing ScannedRow) throws(PostgresError) -> JournalEntry {
         JournalEntry(
             branch: BranchID(rawValue: row.int32(2)),
-            sequence: row.int32(3),
+            sequence: row.number(3),
             node: NodeIndex(rawValue: row.int32(4)),
             at: row.time(1),
             event: try event(row)
@@ -68,6 +70,7 @@ enum JournalCoding {
                 count: Int32(truncatingIfNeeded: number)
             )
         case 8: return .raceDecided(winner: Int32(truncatingIfNeeded: number))
+        case 9: return .iterated(try LoopMarkCoding.decode(row.bytes(7), iteration: number))
         case let kind:
             throw PostgresError(
                 .dataCorrupted,
@@ -94,6 +97,43 @@ enum JournalCoding {
             count = count &* 10 &+ Int64(digit - 0x30)
         }
         return rowless(count) == result ? count : nil
+    }
+}
+
+/// A loop mark without its iteration as one JSON object.
+enum LoopMarkCoding {
+    static func encode(_ mark: LoopMark) -> Bytes {
+        var out = Bytes(
+            #"{"base":\#(mark.base),"kept":\#(mark.keptFrom),"branch":\#(mark.nextBranch.rawValue)"#.utf8
+        )
+        if !mark.names.isEmpty {
+            let names = mark.names.map { (name: $0.key, value: $0.value) }
+            out += Bytes(#","names":"#.utf8)
+            out += VariableCoding.encode(names) ?? Bytes("{}".utf8)
+        }
+        out.append(UInt8(ascii: "}"))
+        return out
+    }
+
+    static func decode(_ text: Bytes, iteration: Int64) throws(PostgresError) -> LoopMark {
+        let root = (try? JSONDocument(text))?.root
+        func number(_ name: String) -> Int64? {
+            root?[Bytes(name.utf8)].flatMap { Int64(String(decoding: $0.raw, as: UTF8.self)) }
+        }
+        guard let root, let base = number("base"), let kept = number("kept"),
+            let branch = number("branch").flatMap(Int32.init(exactly:))
+        else { throw PostgresError(.dataCorrupted, "stored loop mark is not readable") }
+        var names: [Bytes: Bytes] = [:]
+        if let stored = root[Bytes("names".utf8)] {
+            for (name, value) in stored.members { names[name] = value.string }
+        }
+        return LoopMark(
+            iteration: iteration,
+            base: base,
+            keptFrom: kept,
+            nextBranch: BranchID(rawValue: branch),
+            names: names
+        )
     }
 }
 

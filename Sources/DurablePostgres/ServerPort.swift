@@ -243,7 +243,13 @@ public struct ServerPort: ExecutorPort {
         let now = now()
         return try Storage.access { () throws(PostgresError) in
             try check(pgs_item_lock(instance.rawValue))
-            let decision = body(try CheckpointWriter.news(instance, request))
+            var news = try CheckpointWriter.news(instance, request)
+            var decision = body(news)
+            if case .readAll = decision {
+                news.entries = try Storage.journal(instance, current: true)
+                news.isWhole = true
+                decision = body(news)
+            }
             if case .write(let checkpoint) = decision {
                 try CheckpointWriter.write(checkpoint, instance, role: role, now: now)
                 try stopOthers(checkpoint, of: instance, isShared: request.known.count > 1 || !stepIsOpen)

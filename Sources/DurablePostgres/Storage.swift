@@ -114,7 +114,7 @@ public enum Storage {
                 "journal_pkey",
                 .latest,
                 keys: branch,
-                from: .int4(known.sequence &+ 1),
+                from: .int8(known.sequence &+ 1),
                 collect
             )
         }

@@ -193,6 +193,21 @@ struct OpenTable {
         return result
     }
 
+    /// The last row with these keys, decoded.
+    func last<R>(
+        _ index: StaticString,
+        _ visibility: Visibility,
+        keys: [Column],
+        _ decode: (borrowing ScannedRow) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R? {
+        var result: R?
+        try scan(index, visibility, keys: keys, backward: true) { row throws(PostgresError) in
+            result = try decode(row)
+            return false
+        }
+        return result
+    }
+
     /// Deletes all rows with these keys, waiting for nobody; what another transaction has already deleted is skipped.
     func delete(_ index: StaticString, keys: [Column]) throws(PostgresError) {
         try scan(index, .latest, keys: keys, columns: 1) { row throws(PostgresError) in

@@ -19,7 +19,7 @@ enum Tables {
     )
     static let journal = TableShape(
         "journal",
-        [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT4, PGS_INT4, PGS_INT4, PGS_INT2, PGS_INT8, PGS_TEXT]
+        [PGS_INT8, PGS_TIMESTAMPTZ, PGS_INT4, PGS_INT8, PGS_INT4, PGS_INT2, PGS_INT8, PGS_TEXT]
     )
     static let ended = TableShape(
         "ended",

@@ -13,12 +13,12 @@ extension Executor {
         }
 
         var branch: BranchID
-        var sequence: Int32?
+        var place: Machine.Place?
         var news = News.attempted
 
         init(_ branch: BranchID, _ machine: Machine) {
             self.branch = branch
-            sequence = machine.nextSequence(of: branch)
+            place = machine.place(of: branch)
         }
     }
 
@@ -58,8 +58,10 @@ extension Executor {
         var end = CommitEnd.superseded
         let result = try port.commit(machine.record.id, reading: request) { news in
             do throws(ReplayError) {
-                if let checkpoint = try machine.advance(news, step, now, settings, zones, &end) {
-                    return .write(checkpoint)
+                switch try machine.advance(news, step, now, settings, zones, &end) {
+                case .write(let checkpoint): return .write(checkpoint)
+                case .readAll: return .readAll
+                case .supersede: break
                 }
             } catch {
                 end = .corrupt(error)
@@ -130,20 +132,30 @@ extension Machine {
         _ settings: ExecutorSettings,
         _ zones: any TimeZones,
         _ end: inout Executor<Port>.CommitEnd
-    ) throws(ReplayError) -> Checkpoint? {
+    ) throws(ReplayError) -> Decision {
         if news.hasEnded {
             end = .gone
-            return nil
+            return .supersede
         }
-        try fold(all: news.entries)
+        if news.isWhole {
+            self = Machine(record: record)
+            try fold(all: news.entries)
+        } else {
+            do throws(ReplayError) {
+                try fold(news: news.entries)
+            } catch {
+                // Compacted meanwhile, or corrupt: the whole journal tells, and the step need not be lost for it.
+                return .readAll
+            }
+        }
         var checkpoint = Checkpoint()
         if let step {
             guard news.cancelReason == nil || news.cancelIsOwn, outcome == nil,
                 case .step? = pending(step.branch),
-                nextSequence(of: step.branch) == step.sequence
+                place(of: step.branch) == step.place
             else {
                 end = .outdated
-                return nil
+                return .supersede
             }
             switch step.news {
             case .completed(let result):
@@ -157,7 +169,7 @@ extension Machine {
         if news.cancelIsOwn, let reason = news.cancelReason, step != nil {
             checkpoint.outcome = .cancelled(reason: reason)
             end = .committed(Executor<Port>.Stored(hasEnded: true))
-            return checkpoint
+            return .write(checkpoint)
         }
         let decided = try decide(
             DecisionContext(
@@ -166,10 +178,14 @@ extension Machine {
                 signals: news.signals,
                 loopIntervalMin: settings.loopIntervalMin,
                 loopIterationsMax: settings.loopIterationsMax,
-                zones: zones
+                zones: zones,
+                compactionWeight: settings.compactionWeight,
+                branchesMax: settings.branchesMax
             )
         )
+        let own = checkpoint.entries.count
         checkpoint.entries += decided.entries
+        checkpoint.erasures = decided.erasures.map { ($0.erasure, $0.after + own) }
         checkpoint.timersSet = decided.timersSet.map { TimerChange(branch: $0.branch, due: $0.due) }
         checkpoint.timersCleared = decided.timersCleared.map {
             TimerChange(branch: $0.branch, due: $0.due)
@@ -185,6 +201,6 @@ extension Machine {
                 isUnfinished: decided.isUnfinished
             )
         )
-        return checkpoint
+        return .write(checkpoint)
     }
 }

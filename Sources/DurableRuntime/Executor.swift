@@ -160,7 +160,7 @@ public struct Executor<Port: ExecutorPort> {
             result = try commit(&machine, end)
         }
         if case .outdated = result, isStep(machine, current),
-            machine.nextSequence(of: current) != end.sequence
+            machine.place(of: current) != end.place
         {
             // Somebody else has carried this branch on and does so still; two would only be in each other's way.
             return .end(.dropped)

@@ -8,6 +8,10 @@ public struct ExecutorSettings: Sendable {
     public var loopIntervalMin: Int64 = 1_000_000
     /// Most iterations of one run of a loop; 0 for no limit.
     public var loopIterationsMax: Int64 = 0
+    /// How much must have come into the journal since a loop's last mark, about in bytes, before it is compacted.
+    public var compactionWeight = 2_048
+    /// The highest branch number before those that compaction has freed are given out anew.
+    public var branchesMax: Int32 = 1 << 30
     /// Attempts of a step, as counted in probation, after which it is failed instead of run.
     public var stepAttemptsMax: Int32 = 10
     /// Machines kept between turns.

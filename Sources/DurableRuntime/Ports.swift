@@ -38,6 +38,8 @@ public struct News: Sendable {
     public var hasEnded: Bool
     /// Entries beyond what the machine knew, of every branch asked for; ordered by (branch, sequence).
     public var entries: [JournalEntry]
+    /// The entries are the whole journal, as `Decision.readAll` has asked for.
+    public var isWhole = false
     /// The reason of the oldest cancel request, if there is one.
     public var cancelReason: Bytes?
     /// The step that is being committed asked for the cancel itself: both are committed, or neither.
@@ -73,7 +75,10 @@ public struct TimerChange: Hashable, Sendable {
 
 /// All that one commit writes about one instance.
 public struct Checkpoint: Sendable {
+    /// In the order in which they came about.
     public var entries: [JournalEntry] = []
+    /// Entries that go with this commit: stored ones, and of its own the first `after`.
+    public var erasures: [(erasure: Erasure, after: Int)] = []
     public var timersSet: [TimerChange] = []
     public var timersCleared: [TimerChange] = []
     /// Branches that became runnable and were not when the machine last looked: rows to add to `active`, after
@@ -93,6 +98,14 @@ public struct Checkpoint: Sendable {
 
     public init() {}
 
+    /// The entries to store: those that this very commit erases are not.
+    public var entriesToStore: [JournalEntry] {
+        guard !erasures.isEmpty else { return entries }
+        return entries.enumerated().filter { i, entry in
+            !erasures.contains { $0.after > i && $0.erasure.covers(entry) }
+        }.map(\.element)
+    }
+
     /// Whether there is nothing to write.
     public var isEmpty: Bool {
         entries.isEmpty && timersSet.isEmpty && timersCleared.isEmpty && activated.isEmpty
@@ -103,14 +116,14 @@ public struct Checkpoint: Sendable {
 /// What a machine asks the store to read for it under the lock.
 public struct NewsRequest: Sendable {
     /// Last sequence known of each branch that may have got more (live branches of the machine), by branch.
-    public var known: [(branch: BranchID, sequence: Int32)]
+    public var known: [(branch: BranchID, sequence: Int64)]
     /// From this branch on the machine knows none: entries of all of them are news, too (an arm started by
     /// somebody else may have journalled something already).
     public var firstUnknown: BranchID
     public var wantsSignals: Bool
 
     public init(
-        known: [(branch: BranchID, sequence: Int32)],
+        known: [(branch: BranchID, sequence: Int64)],
         firstUnknown: BranchID,
         wantsSignals: Bool
     ) {
@@ -136,6 +149,8 @@ public enum Decision: Sendable {
     ///
     /// An empty checkpoint commits the open transaction without a row.
     case write(Checkpoint)
+    /// The news leave a gap: read the whole journal and ask again.
+    case readAll
     /// Somebody else decided otherwise: roll everything back, the step included.
     case supersede
 }
@@ -173,8 +188,8 @@ public protocol ExecutorPort {
     /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the
     /// news, lets `body` decide, writes and commits.
     ///
-    /// `body` is called at most once. With `.supersede`, and whenever the result is not
-    /// `.committed`, nothing of the transaction remains, and no transaction is open.
+    /// `body` is called once, or, if it answers `.readAll`, once more with the whole journal. With
+    /// `.supersede`, and whenever the result is not `.committed`, nothing of the transaction remains, and no transaction is open.
     mutating func commit(
         _ instance: InstanceID,
         reading request: NewsRequest,

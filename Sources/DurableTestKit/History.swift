@@ -46,7 +46,7 @@ public struct Fact: Sendable {
 
 /// The facts as a journal in the order they are given.
 public func history(_ facts: Fact...) -> [JournalEntry] {
-    var sequences: [Int32: Int32] = [:]
+    var sequences: [Int32: Int64] = [:]
     var second: Int64 = 0
     return facts.map { fact in
         sequences[fact.branch, default: 0] += 1

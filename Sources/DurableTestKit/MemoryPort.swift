@@ -96,8 +96,15 @@ public struct MemoryPort: ExecutorPort {
         open = nil
         try world.boundary(born)
         world.letOthersWork()
-        let news = world.store.news(instance, request)
-        guard case .write(let checkpoint) = body(news) else { return .superseded }
+        var news = world.store.news(instance, request)
+        var decision = body(news)
+        if case .readAll = decision {
+            news.entries = world.store.instances[instance]?.entries ?? []
+            news.isWhole = true
+            world.coverage.rebuilds += 1
+            decision = body(news)
+        }
+        guard case .write(let checkpoint) = decision else { return .superseded }
         try world.boundary(born)
         if let failure = step?.failsAtCommit { return .failed(failure) }
         switch world.store.write(checkpoint, of: instance) {

@@ -22,6 +22,8 @@ public struct MemoryStore: Sendable {
     public struct Instance: Sendable {
         public var record: InstanceRecord
         public var journal: [BranchID: [JournalEntry]] = [:]
+        /// What compaction has taken away, too.
+        var chronicle: Chronicle
         public var cancelReason: Bytes?
         public var signals: [PendingSignal] = []
         public var outcome: Outcome?
@@ -42,7 +44,7 @@ public struct MemoryStore: Sendable {
 
     /// `df.start` as its transaction commits: the root is active before anybody knows what it will do.
     public mutating func start(_ record: InstanceRecord) {
-        instances[record.id] = Instance(record: record)
+        instances[record.id] = Instance(record: record, chronicle: Chronicle(record))
         active.insert(Place(instance: record.id, branch: .root))
     }
 
@@ -65,7 +67,7 @@ public struct MemoryStore: Sendable {
         }
         var entries: [JournalEntry] = []
         for (branch, sequence) in request.known {
-            entries += (found.journal[branch] ?? []).dropFirst(Int(sequence))
+            entries += (found.journal[branch] ?? []).filter { $0.sequence > sequence }
         }
         for branch in found.journal.keys.sorted() where branch >= request.firstUnknown {
             entries += found.journal[branch] ?? []
@@ -84,12 +86,18 @@ public struct MemoryStore: Sendable {
         guard var found = instances[instance], found.outcome == nil else {
             return .broken("a write after the end")
         }
-        for entry in checkpoint.entries {
-            let count = found.journal[entry.branch]?.count ?? 0
-            if Int(entry.sequence) <= count { return .duplicateKey }
-            if Int(entry.sequence) != count + 1 { return .broken("a hole in the journal") }
+        for (erasure, _) in checkpoint.erasures {
+            for branch in Array(found.journal.keys) {
+                found.journal[branch]?.removeAll { erasure.covers($0) }
+            }
+        }
+        for entry in checkpoint.entriesToStore {
+            let isTaken = found.journal[entry.branch]?.contains { $0.sequence == entry.sequence }
+            if isTaken == true { return .duplicateKey }
             found.journal[entry.branch, default: []].append(entry)
         }
+        found.journal = found.journal.filter { !$0.value.isEmpty }
+        if let wrong = found.chronicle.add(checkpoint) { return .broken(wrong) }
         for number in checkpoint.signalsConsumed {
             guard let i = found.signals.firstIndex(where: { $0.number == number }) else {
                 return .broken("a signal is consumed that is not there")

@@ -72,7 +72,8 @@ struct RandomGraph {
 
     private mutating func every() -> Tree {
         number += 1
-        return .sql("every \(1 + random.below(3)) n\(number)")
+        let period = random.chance(15) ? 4 + random.below(9) : 1 + random.below(3)
+        return .sql("every \(period) n\(number)")
     }
 
     private mutating func step() -> Tree {

@@ -304,8 +304,10 @@ struct ReferenceInterpreter {
     private mutating func fires(_ index: Int32, _ branch: BranchID, _ mayBeCut: Bool) -> Result? {
         var entry = next(branch, index, mayBeCut)
         if case .timerSet? = entry?.event { entry = next(branch, index, mayBeCut) }
-        if case .timerFired? = entry?.event { return nil }
-        return .cut
+        switch entry?.event {
+        case .timerFired, .iterated: return nil
+        default: return .cut
+        }
     }
 
     // MARK: Small things

@@ -16,6 +16,12 @@ public struct Simulation {
     ///
     /// The same seed gives the same run.
     public func run() -> String? {
+        var coverage = Coverage()
+        return run(&coverage)
+    }
+
+    /// The same, and adds up what came up.
+    public func run(_ coverage: inout Coverage) -> String? {
         var random = SplitMix64(seed: seed)
         let world = makeWorld(&random)
         world.log = log
@@ -42,6 +48,8 @@ public struct Simulation {
             for id in waiting { world.signal(id, name: names[0], data: "\(round)") }
             if random.chance(80) { world.signal(waiting[0], name: names[1], data: "\(round)") }
         }
+        coverage += world.coverage
+        for instance in world.store.instances.values { coverage += instance.chronicle.coverage }
         return world.broken ?? Checker.check(world.store)
     }
 
@@ -56,10 +64,13 @@ public struct Simulation {
         faults.interleavings = random.pick([0, 20, 50])
         faults.interrupts = random.pick([0, 0, 5])
         faults.yields = random.pick([0, 20])
+        faults.signals = random.pick([0, 0, 2, 10])
         var settings = ExecutorSettings()
         settings.loopIntervalMin = random.pick([0, 1_000_000])
         settings.machinesMax = random.pick([0, 1, 256])
         settings.stepAttemptsMax = .max
+        settings.compactionWeight = random.pick([0, 0, 300, 2_048])
+        settings.branchesMax = random.pick([0, 9, 1 << 30])
         let world = World(
             seed: random.next(),
             executors: 1 + random.below(4),
@@ -90,7 +101,7 @@ enum Checker {
 
     private static func check(_ instance: MemoryStore.Instance, _ effects: [Bytes: Int]) -> String? {
         guard let outcome = instance.outcome else { return "never ended" }
-        var reference = ReferenceInterpreter(record: instance.record, journal: instance.journal)
+        var reference = ReferenceInterpreter(record: instance.record, journal: instance.chronicle.journal)
         let isCancelled = if case .cancelled = outcome { true } else { false }
         let expected = reference.run(mayBeCut: isCancelled)
         if let mismatch = reference.mismatch { return mismatch }

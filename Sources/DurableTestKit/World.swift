@@ -19,10 +19,30 @@ public struct Faults: Sendable {
     /// A step is interrupted for no reason.
     public var interrupts = 0
     public var yields = 0
+    /// Somebody sends a signal.
+    public var signals = 0
 
     public init() {}
 
     public var areNone: Bool { crashes == 0 && lostHints == 0 }
+}
+
+/// How often a run came to what is rare.
+public struct Coverage: Sendable {
+    /// Entries were erased behind a loop mark.
+    public var compactions = 0
+    /// A machine had to be rebuilt because its news had a gap.
+    public var rebuilds = 0
+    /// A branch got a number that another had had.
+    public var reuses = 0
+
+    public init() {}
+
+    public static func += (sum: inout Coverage, other: Coverage) {
+        sum.compactions += other.compactions
+        sum.rebuilds += other.rebuilds
+        sum.reuses += other.reuses
+    }
 }
 
 /// A server in memory: tables, a virtual clock, a ready queue, executors, a scheduler, and
@@ -36,6 +56,8 @@ public final class World {
     public var faults: Faults
     public var isInProbation = false
     public var settings: ExecutorSettings
+    /// What came up, so that a test can require that it does.
+    public internal(set) var coverage = Coverage()
     /// The first promise that was broken.
     public internal(set) var broken: String?
 
@@ -198,6 +220,7 @@ public final class World {
 
     /// Gives other executors a turn, with any hint, the present one's included.
     func letOthersWork() {
+        letClientsSignal()
         guard depth < 3, !executors.isEmpty, broken == nil, random.chance(faults.interleavings)
         else { return }
         depth += 1
@@ -214,6 +237,14 @@ public final class World {
         }
     }
 
+    /// Signals come when they like: while a step runs, before and after anybody waits for them.
+    private func letClientsSignal() {
+        guard random.chance(faults.signals) else { return }
+        let waiting = store.instances.keys.sorted().filter { store.instances[$0]?.outcome == nil }
+        guard !waiting.isEmpty else { return }
+        signal(random.pick(waiting), name: random.pick(["go", "stop"]), data: "\(1_000 + signalNumber)")
+    }
+
     /// After each commit the tables must say what a machine built from the journal says, and leave nothing undecided.
     func committed(_ id: InstanceID, _ checkpoint: Checkpoint) {
         guard broken == nil, !expectsQuarantine, let instance = store.instances[id] else { return }
@@ -228,6 +259,9 @@ public final class World {
             return
         }
         if let found = machine.checkInvariants() { broken = "invariant: \(found)" }
+        if let found = machine.difference(from: instance.chronicle.witness) {
+            broken = "the journal does not tell what happened: \(found)"
+        }
         if instance.outcome != nil { return }
         if machine.outcome != nil { broken = "the journal is over and the instance is not" }
         let active = Set(store.active.filter { $0.instance == id }.map(\.branch))

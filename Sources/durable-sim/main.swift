@@ -30,9 +30,13 @@ if let seed = number(after: "--seed") {
     let clock = ContinuousClock()
     let start = clock.now
     var done: UInt64 = 0
+    var coverage = Coverage()
     while done < count, seconds.map({ clock.now - start < .seconds(Int64(clamping: $0)) }) ?? true {
-        if let wrong = Simulation(seed: first &+ done).run() { fail(first &+ done, wrong) }
+        if let wrong = Simulation(seed: first &+ done).run(&coverage) { fail(first &+ done, wrong) }
         done += 1
     }
     print("\(done) runs from seed \(first): all as expected, \(clock.now - start)")
+    print(
+        "\(coverage.compactions) compactions, \(coverage.rebuilds) machines rebuilt, \(coverage.reuses) numbers reused"
+    )
 }

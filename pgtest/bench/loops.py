@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
+"""`make bench-loops`: an endless loop without a pause, N iterations of it (a million without N).
+
+Prints, for each twentieth, the time per iteration and the sizes of the engine's tables and indexes, then the last
+tenth beside the first. Autovacuum and the launcher run as they do by default. `--names` gives the loop a step before
+it, so that names are kept from one iteration to the next; `--join` a join of two arms in its body.
+"""
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+from cluster import Cluster, wait_until  # noqa: E402
+from suite import prepare, settle  # noqa: E402
+
+SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB", "pg_durable.loop_min_interval": "0"}
+GRAPHS = {
+    "": "df.loop('SELECT 1')",
+    "--names": "'SELECT 1' ~> df.loop('SELECT 2 AS n' |=> 'kept')",
+    "--join": "df.loop('SELECT 1' & 'SELECT 2')",
+}
+SIZES = """
+    SELECT c.relname, pg_relation_size(c.oid)::int8 FROM pg_class c
+     WHERE c.relnamespace = 'df_internal'::regnamespace AND c.relkind IN ('r', 'i')
+       AND c.relname IN ('journal', 'journal_pkey', 'active', 'active_pkey', 'timers', 'timers_pkey')"""
+# Entries are numbered for ever, whatever is compacted away.
+ITERATIONS = """
+    SELECT (SELECT max(number) FROM df_internal.journal j WHERE j.instance = i.id AND kind = 9)
+      FROM df_internal.instances i WHERE public_id = $1"""
+
+
+def measure(cluster, graph, count, every=20, say=lambda line: None):
+    """Runs `count` iterations of `graph`; the samples (seconds, iterations, bytes by table) at each part of `every`."""
+    samples = []
+    with cluster.connect(user="alice") as session, cluster.connect() as watcher:
+        instance = session.value("SELECT df.start(%s)" % graph)
+        begin = time.monotonic()
+        mark = 0
+        while mark < count:
+            mark += max(count // every, 1)
+
+            def reached():
+                done = watcher.value(ITERATIONS, instance)
+                return done is not None and done >= mark and done
+            done = wait_until(reached, 7200, "iteration %d" % mark, 0.02)
+            sizes = dict(watcher.query(SIZES))
+            samples.append((time.monotonic() - begin, done, sizes))
+            before = samples[-2] if len(samples) > 1 else (0.0, 0, {})
+            say("%10d iterations  %7.1f us each  journal %6.1f MB  its key %6.1f MB" % (
+                done, 1e6 * (samples[-1][0] - before[0]) / max(done - before[1], 1),
+                sizes["journal"] / 1e6, sizes["journal_pkey"] / 1e6))
+        session.value("SELECT df.cancel($1)", instance)
+        settle(session, instance)
+    return samples
+
+
+def tenths(samples):
+    """Microseconds per iteration in the first and the last tenth."""
+    tenth = max(len(samples) // 10, 1)
+
+    def pace(a, b):
+        return 1e6 * (b[0] - a[0]) / (b[1] - a[1])
+    # The first iterations wait for the executor to start.
+    return pace(samples[0], samples[tenth]), pace(samples[-1 - tenth], samples[-1])
+
+
+def main():
+    shape = next((a for a in sys.argv[1:] if a in GRAPHS), "")
+    count = next((int(a) for a in sys.argv[1:] if a.isdigit()), 1_000_000)
+    with Cluster("bench-loops", SETTINGS) as cluster:
+        prepare(cluster)
+        samples = measure(cluster, GRAPHS[shape], count, say=lambda line: print(line, flush=True))
+        first, last = tenths(samples)
+        sizes = [sum(sample[2].values()) / 1e6 for sample in samples]
+        print("first tenth %.1f us, last tenth %.1f us per iteration (%+.1f %%)" % (
+            first, last, 100 * (last / first - 1)))
+        print("all tables and keys %.1f MB at most in the first half, %.1f MB in the second" % (
+            max(sizes[:len(sizes) // 2]), max(sizes[len(sizes) // 2:])))
+
+
+if __name__ == "__main__":
+    main()
