@@ -5,8 +5,9 @@ import DurableModel
 import DurableTestKit
 import Testing
 
-/// Loops that run for years: what a mark says, what goes with it, and who notices. After each call the desk replays
-/// what is left of the journal into an equal machine.
+/// Loops that run for years: what a mark says, what goes with it, and who notices.
+///
+/// After each call the desk replays what is left of the journal into an equal machine.
 struct MachineCompactionTests {
     private func desk(_ tree: Tree, weight: Int = 0) -> Desk {
         var desk = Desk(tree)

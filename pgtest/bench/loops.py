@@ -31,8 +31,22 @@ ITERATIONS = """
       FROM df_internal.instances i WHERE public_id = $1"""
 
 
+def processor_seconds(watcher):
+    """Processor time of the executors so far: what other work on the machine does to the clock is not in it."""
+    total = 0.0
+    for (pid,) in watcher.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable executor'"):
+        try:
+            with open("/proc/%d/stat" % pid) as file:
+                fields = file.read().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            pass
+    return total
+
+
 def measure(cluster, graph, count, every=20, say=lambda line: None):
-    """Runs `count` iterations of `graph`; the samples (seconds, iterations, bytes by table) at each part of `every`."""
+    """Runs `count` iterations of `graph`; the samples (seconds, iterations, bytes by table,
+    seconds of processor) at each part of `every`."""
     samples = []
     with cluster.connect(user="alice") as session, cluster.connect() as watcher:
         instance = session.value("SELECT df.start(%s)" % graph)
@@ -46,22 +60,22 @@ def measure(cluster, graph, count, every=20, say=lambda line: None):
                 return done is not None and done >= mark and done
             done = wait_until(reached, 7200, "iteration %d" % mark, 0.02)
             sizes = dict(watcher.query(SIZES))
-            samples.append((time.monotonic() - begin, done, sizes))
-            before = samples[-2] if len(samples) > 1 else (0.0, 0, {})
-            say("%10d iterations  %7.1f us each  journal %6.1f MB  its key %6.1f MB" % (
-                done, 1e6 * (samples[-1][0] - before[0]) / max(done - before[1], 1),
+            samples.append((time.monotonic() - begin, done, sizes, processor_seconds(watcher)))
+            before = samples[-2] if len(samples) > 1 else (0.0, 0, {}, 0.0)
+            say("%10d iterations  %7.1f us each  %6.1f us of processor  journal %6.1f MB  its key %6.1f MB" % (
+                done, *(1e6 * (samples[-1][i] - before[i]) / max(done - before[1], 1) for i in (0, 3)),
                 sizes["journal"] / 1e6, sizes["journal_pkey"] / 1e6))
         session.value("SELECT df.cancel($1)", instance)
         settle(session, instance)
     return samples
 
 
-def tenths(samples):
-    """Microseconds per iteration in the first and the last tenth."""
+def tenths(samples, clock):
+    """Microseconds per iteration in the first and the last tenth, by the samples' column `clock`."""
     tenth = max(len(samples) // 10, 1)
 
     def pace(a, b):
-        return 1e6 * (b[0] - a[0]) / (b[1] - a[1])
+        return 1e6 * (b[clock] - a[clock]) / (b[1] - a[1])
     # The first iterations wait for the executor to start.
     return pace(samples[0], samples[tenth]), pace(samples[-1 - tenth], samples[-1])
 
@@ -72,10 +86,11 @@ def main():
     with Cluster("bench-loops", SETTINGS) as cluster:
         prepare(cluster)
         samples = measure(cluster, GRAPHS[shape], count, say=lambda line: print(line, flush=True))
-        first, last = tenths(samples)
+        for what, clock in (("", 0), (" of processor", 3)):
+            first, last = tenths(samples, clock)
+            print("first tenth %.1f us%s, last tenth %.1f us per iteration (%+.1f %%)" % (
+                first, what, last, 100 * (last / first - 1)))
         sizes = [sum(sample[2].values()) / 1e6 for sample in samples]
-        print("first tenth %.1f us, last tenth %.1f us per iteration (%+.1f %%)" % (
-            first, last, 100 * (last / first - 1)))
         print("all tables and keys %.1f MB at most in the first half, %.1f MB in the second" % (
             max(sizes[:len(sizes) // 2]), max(sizes[len(sizes) // 2:])))
 

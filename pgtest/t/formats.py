@@ -29,10 +29,19 @@ def every_kind_of_entry_is_carried_on(cluster):
         same(session.value("SELECT df.result('f0000001')"),
              '{"rows": [{"d": "{\\"ok\\": true}", "v": 42}], "row_count": 1}')
         same(settle(session, "f0000002", 20), "completed")
-        same(session.value("SELECT count(*) FROM public.format_effects"), 2)
+        same(session.value("SELECT count(*) FROM public.format_effects WHERE n < 30"), 2)
         nodes = dict(session.query("SELECT node_type || coalesce(query, ''), inferred_status "
                                   "FROM df.instance_nodes('f0000001') WHERE node_type IN ('SLEEP', 'SIGNAL', 'RACE')"))
         same(sorted(nodes.values()), ["completed", "completed", "skipped"])
+
+
+@suite.test
+def a_compacted_loop_is_carried_on(cluster):
+    """A loop of which only a mark is left goes on at its 38th iteration, with what it kept under its name."""
+    with cluster.connect(user="alice") as session:
+        same(settle(session, "f0000003", 20), "completed")
+        same(session.query("SELECT n FROM public.format_effects WHERE n >= 30 ORDER BY n"), [(39,), (40,)])
+        same(session.value("SELECT df.result('f0000003')::jsonb -> 'rows' -> 0 ->> 'n'"), "40")
 
 
 @suite.test
