@@ -136,15 +136,6 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
-pgs_database_name(pgs_oid database, const uint8_t **bytes, size_t *length)
-PGS_GUARD_BEGIN
-    char *name = get_database_name(database);
-
-    *length = 0;
-    *bytes = name != NULL ? pgs_text_from_server(name, strlen(name), length) : NULL;
-PGS_GUARD_END
-
-pgs_error *
 pgs_extension_exists(const char *name, bool *out)
 PGS_GUARD_BEGIN
     *out = OidIsValid(get_extension_oid(name, true));

@@ -43,9 +43,6 @@ pgs_error *PGS_NULLABLE pgs_sees_all_rows(bool *out);
 /* The role or database with exactly this name (UTF-8); 0 when there is none. */
 pgs_error *PGS_NULLABLE pgs_role_by_name(const uint8_t *name, size_t length, pgs_oid *out);
 pgs_error *PGS_NULLABLE pgs_database_by_name(const uint8_t *name, size_t length, pgs_oid *out);
-/* In UTF-8; NULL bytes when there is none. */
-pgs_error *PGS_NULLABLE pgs_database_name(
-    pgs_oid database, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
 /* Whether the extension is installed in this database. */
 pgs_error *PGS_NULLABLE pgs_extension_exists(const char *name, bool *out);
 /*
