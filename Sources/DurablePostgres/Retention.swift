@@ -2,6 +2,7 @@
 
 internal import CPostgres
 internal import DurableModel
+internal import DurableRuntime
 internal import PostgresExtension
 
 /// What is kept of what has ended.
@@ -200,32 +201,4 @@ struct Retention {
         (Tables.signals, "signals_pkey"), (Tables.requests, "requests_pkey"), (Tables.timers, "timers_pkey"),
         (Tables.ended, "ended_pkey"),
     ]
-}
-
-/// The latest of many ends, a known number of them.
-struct NewestEnds {
-    private let max: Int
-    private var ends: [Int64] = []
-
-    init(max: Int) { self.max = max }
-
-    mutating func add(_ end: Int64) {
-        guard max > 0 else { return }
-        ends.append(end)
-        if ends.count >= max &* 2 { shrink() }
-    }
-
-    private mutating func shrink() {
-        guard ends.count > max else { return }
-        ends.sort(by: >)
-        ends.removeLast(ends.count - max)
-    }
-
-    /// The oldest of those that are kept; nil when there are no more than may stay.
-    var oldest: Int64? {
-        guard ends.count >= max, max > 0 else { return nil }
-        var kept = self
-        kept.shrink()
-        return kept.ends.min()
-    }
 }

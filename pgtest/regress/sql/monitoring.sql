@@ -56,6 +56,21 @@ SELECT node_type, status, error FROM df.nodes WHERE instance_id = :'bad' ORDER B
 SELECT node_type, status, error FROM df.nodes WHERE instance_id = :'arm' ORDER BY node_type, query;
 SELECT status_details::jsonb -> 'error' AS error, status_details::jsonb ? 'execution_id' AS has_stamp
   FROM df.instance_nodes(:'bad') ORDER BY query NULLS FIRST;
+-- Iterations of a root loop: the last is shown, the ones before are known by number
+RESET ROLE;
+CREATE SCHEMA regress_mon AUTHORIZATION regress_mon;
+SET ROLE regress_mon;
+CREATE SEQUENCE regress_mon.turns;
+SELECT df.start(df.loop('SELECT 1 AS one', 'SELECT nextval(''regress_mon.turns'') < 3'), 'loop') AS loop \gset
+SELECT df.await_instance(:'loop');
+SELECT execution_id, status, event_count IS NOT NULL AS counted, duration_ms < 60000 AS sane, output
+  FROM df.instance_executions(:'loop');
+SELECT execution_id FROM df.instance_executions(:'loop', 2);
+SELECT execution_count FROM df.list_instances() WHERE label = 'loop';
+SELECT current_execution_id FROM df.instance_info(:'loop');
+SELECT DISTINCT status_details ->> 'execution_id' = :'loop' || '::3' AS stamp FROM df.nodes
+ WHERE instance_id = :'loop' AND node_type = 'SQL';
+DROP SEQUENCE regress_mon.turns;
 -- A break outside a loop is no node's failure
 SELECT df.start('{"node_type": "BREAK", "query": "{}"}') AS astray \gset
 SELECT df.await_instance(:'astray');
@@ -114,5 +129,6 @@ RESET ROLE;
 SET client_min_messages = warning;
 SELECT df.revoke_usage('regress_mon');
 SELECT df.revoke_usage('regress_mon_other');
+DROP SCHEMA regress_mon;
 DROP ROLE regress_mon;
 DROP ROLE regress_mon_other;
