@@ -101,6 +101,13 @@ public struct Machine: Sendable {
         }
     }
 
+    /// Whether reading the whole journal costs less than a look at the end of each live branch.
+    public var isJournalShort: Bool {
+        guard branches.count > 8 else { return false }
+        // Some hundred bytes are read in the time of one search.
+        return branches.values.reduce(0) { $0 &+ $1.weight } / 512 < branches.count
+    }
+
     /// How many attempts of the step that `branch` waits for have been journalled.
     public func attempts(of branch: BranchID) -> Int32 { branches[branch]?.attempts ?? 0 }
 

@@ -108,6 +108,10 @@ public enum Storage {
             entries.append(try JournalCoding.entry(row))
             return true
         }
+        if request.isJournalShort {
+            try unknownEntries(key, request, in: table, collect)
+            return entries
+        }
         for known in request.known {
             let branch: [Column] = [key, .int4(known.branch.rawValue)]
             try table.scan(
@@ -126,6 +130,28 @@ public enum Storage {
             collect
         )
         return entries.sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) }
+    }
+
+    /// Reads the whole journal of an instance and hands out what is beyond the known entries.
+    private static func unknownEntries(
+        _ key: Column,
+        _ request: NewsRequest,
+        in table: OpenTable,
+        _ collect: (borrowing ScannedRow) throws(PostgresError) -> Bool
+    ) throws(PostgresError) {
+        // Both come ordered by branch.
+        var known = request.known[...]
+        try table.scan("journal_pkey", .latest, keys: [key]) { row throws(PostgresError) in
+            let branch = BranchID(rawValue: row.int32(2))
+            while let first = known.first, first.branch < branch { known.removeFirst() }
+            let isNews =
+                if let first = known.first, first.branch == branch {
+                    row.number(3) > first.sequence
+                } else {
+                    branch >= request.firstUnknown
+                }
+            return isNews ? try collect(row) : true
+        }
     }
 
     /// The reason of the oldest cancel request.

@@ -50,11 +50,12 @@ extension Executor {
         let now = port.now()
         let settings = settings
         let zones = port.zones
-        let request = NewsRequest(
+        var request = NewsRequest(
             known: machine.knownSequences,
             firstUnknown: machine.nextBranch,
             wantsSignals: machine.hasSignalNodes
         )
+        request.isJournalShort = machine.isJournalShort
         var end = CommitEnd.superseded
         let result = try port.commit(machine.record.id, reading: request) { news in
             do throws(ReplayError) {

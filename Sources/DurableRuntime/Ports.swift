@@ -121,6 +121,8 @@ public struct NewsRequest: Sendable {
     /// somebody else may have journalled something already).
     public var firstUnknown: BranchID
     public var wantsSignals: Bool
+    /// The journal is so short that one look at all of it costs less than one at each branch.
+    public var isJournalShort = false
 
     public init(
         known: [(branch: BranchID, sequence: Int64)],
