@@ -143,7 +143,7 @@ pgs_work_finish(void)
 }
 
 void
-pgs_work_yield(void)
+pgs_work_yield(int32_t part)
 {
     workset_slot *slot = pgs_my_slot;
     workset_wakes wakes = {0};
@@ -151,6 +151,14 @@ pgs_work_yield(void)
     if (slot == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (slot->has_work && slot->part != part)
+    {
+        if (slot->dirty)
+            put_back(slot, 0, &wakes);
+        slot->has_work = true;
+        slot->part = part;
+        slot->deaths = 0;
+    }
     put_back(slot, slot->deaths, &wakes);
     forget_step(slot);
     LWLockRelease(pgs_set->lock);

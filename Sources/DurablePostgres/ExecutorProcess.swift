@@ -124,8 +124,8 @@ public enum ExecutorProcess {
             let part = pgs_work_part()
             let ready = Ready(instance: instance, branch: part < 0 ? nil : BranchID(rawValue: part))
             switch try executor.runTurn(ready) {
-            case .yielded:
-                pgs_work_yield()
+            case .yielded(let rest):
+                pgs_work_yield(rest.branch?.rawValue ?? -1)
                 return
             case .quarantined(let reason):
                 Log.warning(
@@ -135,7 +135,7 @@ public enum ExecutorProcess {
                 break
             }
             if executor.port.mustLeave {
-                pgs_work_yield()
+                pgs_work_yield(pgs_work_part())
                 return
             }
         } while pgs_work_finish()

@@ -67,7 +67,7 @@ public struct Executor<Port: ExecutorPort> {
             if port.shouldYield() { break }
         }
         // Whoever supersedes us is at work; the hint goes back in case it is not.
-        return give(Ready(instance: ready.instance, branch: branch), insteadOf: ready)
+        return .yielded(Ready(instance: ready.instance, branch: branch))
     }
 
     /// What to do after a stretch of work.
@@ -104,7 +104,7 @@ public struct Executor<Port: ExecutorPort> {
             if let progress = try carryOut(node, of: &machine, current, &branch) { return progress }
             guard let next = branch, case .step? = machine.pending(next) else { break }
             if port.shouldYield() {
-                return .end(give(Ready(instance: ready.instance, branch: next), insteadOf: ready))
+                return .end(.yielded(Ready(instance: ready.instance, branch: next)))
             }
         }
         if let current = branch ?? ready.branch, let due = machine.wakesAt(current), due > port.now() {
@@ -112,12 +112,6 @@ public struct Executor<Port: ExecutorPort> {
             port.announce(due)
         }
         return .end(.idle)
-    }
-
-    /// Ends the turn with `rest` still to be done.
-    private mutating func give(_ rest: Ready, insteadOf ready: Ready) -> TurnEnd {
-        if rest != ready { port.makeReady([rest]) }
-        return .yielded(rest)
     }
 
     /// One step with all that follows from it; nil when the branch (or another, named in `branch`) can go on.

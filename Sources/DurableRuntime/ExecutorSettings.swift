@@ -30,8 +30,7 @@ public enum TurnEnd: Hashable, Sendable {
     case dropped
     /// There is more to do, and others wait.
     ///
-    /// When it is not what the turn was given, `makeReady` has it already; otherwise the caller
-    /// puts it back.
+    /// The caller puts this hint back, and not the one that the turn was given: it may have moved on to another branch.
     case yielded(Ready)
     /// The journal does not fit the graph; the instance has been ended as failed for this reason.
     case quarantined(Bytes)

@@ -171,7 +171,7 @@ public final class World {
         do throws(SimulatedCrash) {
             let end = try executor.runTurn(ready)
             log?("\(depth): \(end)")
-            if case .yielded(let rest) = end, rest == ready { push([ready]) }
+            if case .yielded(let rest) = end { push([rest]) }
             if case .quarantined(let reason) = end, !expectsQuarantine {
                 broken = broken ?? "quarantined: \(String(decoding: reason, as: UTF8.self))"
             }

@@ -117,4 +117,15 @@ def one_role_cannot_starve_another(cluster):
     wait_until(lambda: live(cluster) == 0, 30, "mallory's work is gone")
 
 
+@suite.test
+def given_up_between_branches(cluster):
+    """An executor that gives its place up after it has turned to another branch leaves that one to somebody, at once."""
+    with cluster.connect(user="alice") as session:
+        for operator in "|&":
+            session.execute("""SELECT df.start('SELECT pg_sleep(0.06)' ~> ('SELECT pg_sleep(0.15)' %s
+                'SELECT pg_sleep(0.16)') ~> 'SELECT 2') FROM generate_series(1, 40)""" % operator)
+            wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE status <> 'completed'") == 0, 40,
+                       "all complete without anybody's sweep")
+
+
 suite.main()

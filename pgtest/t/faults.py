@@ -288,6 +288,12 @@ def finish(world, threads):
         print("\n".join(map(str, world.primary.query(
             "SELECT i.label, i.id, i.status, n.node_type, n.status, n.query FROM df.instances i JOIN df.nodes n ON "
             "n.instance_id = i.id WHERE i.status IN ('pending', 'running') AND n.status = 'running' LIMIT 40"))))
+        for sql in ("SELECT a, i.public_id FROM df_internal.active a JOIN df_internal.instances i ON i.id = a.instance",
+                    "SELECT t, now() FROM df_internal.timers t", "SELECT * FROM df_internal.signals",
+                    "SELECT j FROM df_internal.journal j WHERE NOT EXISTS (SELECT FROM df_internal.ended e WHERE "
+                    "e.instance = j.instance) ORDER BY branch, sequence LIMIT 100",
+                    "SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL"):
+            print("\n".join(map(str, [sql] + world.primary.query(sql))))
         raise
     finally:
         world.stop.set()

@@ -99,8 +99,11 @@ int32_t pgs_work_part(void);
  * To be called after the commit, when this process knows nothing more to do for it.
  */
 bool pgs_work_finish(void);
-/* Gives it up and puts it at the end of the queue, in one. */
-void pgs_work_yield(void);
+/*
+ * Gives it up and puts `part` of it, which may be another one than that in hand, at the end of the queue, in one; what
+ * somebody pushed meanwhile goes there too.
+ */
+void pgs_work_yield(int32_t part);
 /*
  * This process is about to end for a reason that is not the fault of the work in hand (disk full, lock table full): at
  * its exit the work is put back without counting a death. The launcher still waits before it starts another one
