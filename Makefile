@@ -10,8 +10,8 @@ SWIFT_FLAGS ?=
 export PG_CONFIG CONFIG DESTDIR SWIFT_FLAGS
 
 .DEFAULT_GOAL := build
-.PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim sim-nightly fuzz server regress \
-	bench bench-loops start stop psql log clean
+.PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim sim-nightly fuzz \
+	server regress bench bench-loops start stop psql log clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
