@@ -146,7 +146,7 @@ enum Settings {
         in: 0...Int(Int32.max)
     )
 
-    /// Makes all of them known to the server, and refuses others under the prefix.
+    /// Makes all of them known to the server.
     static func define(_ failure: Failure) {
         sqlInit(failure) { () throws(PostgresError) in
             try enabled.define()
