@@ -224,7 +224,7 @@ deliver_wishes(workset_wakes *wakes)
             if (list.settings & (UINT64CONST(1) << i))
                 pg_atomic_fetch_add_u32(&pgs_set->settings_generations[i], 1);
         }
-        for (int32 i = 0; i < pgs_set->slot_count; i++)
+        for (int32 i = 0; i < WORKSET_PLACES; i++)
             workset_wake(wakes, ((volatile workset_slot *) &pgs_set->slots[i])->procno);
     }
     if (list.everywhere)

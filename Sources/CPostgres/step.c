@@ -19,6 +19,7 @@
 #include "utils/timeout.h"
 
 #include "guard.h"
+#include "pgs_companion.h"
 #include "pgs_step.h"
 #include "result_json.h"
 #include "step.h"
@@ -269,6 +270,36 @@ pgs_step_commit(void)
     step.watching = false;
     MemoryContextSwitchTo(TopMemoryContext);
     return commit();
+}
+
+static pgs_error *
+prepare(const char *name)
+PGS_GUARD_BEGIN
+    disarm_timeout();
+    pgs_identity_check();
+    /* PREPARE TRANSACTION ends a block only. */
+    BeginTransactionBlock();
+    CommitTransactionCommand();
+    if (!PrepareTransactionBlock(name))
+        elog(ERROR, "transaction could not be prepared");
+    CommitTransactionCommand();
+    if (step.statement != NULL)
+        pgs_log_duration(step.statement, step.was_logged);
+    debug_query_string = NULL;
+    step.statement = NULL;
+    pgstat_report_stat(false);
+PGS_GUARD_END
+
+pgs_error *
+pgs_step_prepare(const uint8_t *name, size_t length)
+{
+    char copy[PGS_PREPARED_NAME_MAX];
+
+    step.watching = false;
+    memcpy(copy, name, Min(length, sizeof(copy) - 1));
+    copy[Min(length, sizeof(copy) - 1)] = '\0';
+    MemoryContextSwitchTo(TopMemoryContext);
+    return prepare(copy);
 }
 
 /* PostgresMain()'s error block. */

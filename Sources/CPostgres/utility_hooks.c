@@ -128,8 +128,8 @@ quiesce_for_drop(const DropStmt *statement)
 /* ---- Prepared transactions ---- */
 
 /* Their dummy processes keep the transaction's number when it has ended. */
-static bool
-prepared_are_left(void)
+bool
+workset_prepared_are_left(void)
 {
     for (int32 i = 0; i < max_prepared_xacts; i++)
     {
@@ -144,8 +144,8 @@ prepared_are_left(void)
 }
 
 /* After COMMIT PREPARED (`committed`) or ROLLBACK PREPARED in this database. */
-static void
-prepared_ended(bool committed)
+void
+workset_prepared_ended(bool committed)
 {
     workset_wakes wakes = {0};
     workset_database *database;
@@ -161,7 +161,7 @@ prepared_ended(bool committed)
     if (prepared == 0 || (unknown && !OidIsValid(get_extension_oid(pgs_config.extension, true))))
         return;
 
-    are_left = prepared_are_left();
+    are_left = workset_prepared_are_left();
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     database = workset_database_get(MyDatabaseId);
     if (database == NULL)
@@ -276,7 +276,7 @@ utility(
     if (!is_ours)
         return;
     if (commits_prepared || rolls_back_prepared)
-        prepared_ended(commits_prepared);
+        workset_prepared_ended(commits_prepared);
     else
         after_statement(tag, statement);
 }

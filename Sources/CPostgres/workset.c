@@ -375,3 +375,21 @@ pgs_work_take(pgs_work *out)
     workset_wake_flush(&wakes);
     return found;
 }
+
+int32_t
+pgs_work_deaths(void)
+{
+    return pgs_my_slot != NULL ? pgs_my_slot->deaths : 0;
+}
+
+int32_t
+pgs_work_count_death(void)
+{
+    if (pgs_my_slot != NULL)
+    {
+        LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+        pgs_my_slot->deaths++;
+        LWLockRelease(pgs_set->lock);
+    }
+    return pgs_work_deaths();
+}

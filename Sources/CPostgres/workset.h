@@ -91,6 +91,14 @@ typedef struct workset_slot {
     int32 turn_steps;
     int64 taken;
 
+    /* Of an executor: the database in which it wants a companion, and whether it was told that there is none. */
+    Oid wanted;
+    bool refused;
+    /* Of a companion: the generation of the executor it is there for, and what that has handed over. */
+    uint32 owner;
+    uint32 request;    /* a dsm_handle that nobody has taken; 0: none */
+    bool unsettled;    /* peeked: a prepared transaction of it may be left */
+
     LWLock *step_lock;
     workset_phase phase;
     bool interrupted;  /* peeked: this step was interrupted by us */
@@ -141,16 +149,19 @@ typedef struct workset {
     bool lost_databases;
     pg_atomic_uint32 settings_generations[WORKSET_SETTINGS]; /* by oid of a role or database; [0] also for all */
     uint32 next_generation;
-    int32 slot_count;
+    int32 slot_count;  /* executors; the same number of companions follows them */
     int32 entry_count;
     int32 bucket_count; /* a power of two */
     int32 free_head;
     int32 free_count;
     workset_queue queues[WORKSET_QUEUES];
     workset_database databases[WORKSET_DATABASES];
-    workset_slot slots[WORKSET_SLOTS_MAX];
+    workset_slot slots[2 * WORKSET_SLOTS_MAX];
     /* followed by int32 buckets[bucket_count] and workset_entry entries[entry_count] */
 } workset;
+
+/* Slots of both kinds. */
+#define WORKSET_PLACES (2 * pgs_set->slot_count)
 
 /* What a worker gets in bgw_extra, to be compared with its place. */
 typedef struct workset_ticket {
@@ -239,6 +250,36 @@ extern bool workset_hold_take(Oid database, bool is_quiesce, bool forget);
 /* Waits, four seconds at most, until they have left; with `idle_only`, steps that run are not waited for. */
 extern void workset_hold_wait(Oid database, bool idle_only);
 extern void workset_holds_install(void);
+
+/*
+ * Companions: each executor may have one, a session of the same role in another database that serves its requests.
+ * Its slot is the executor's number plus `slot_count`; it belongs to no queue.
+ */
+static inline bool
+workset_is_companion(const workset_slot *slot)
+{
+    return slot >= &pgs_set->slots[pgs_set->slot_count];
+}
+
+/* The executor ends: its companion stops what it does and leaves. */
+extern void workset_companion_dismiss(workset_slot *slot, workset_wakes *wakes);
+/* It can be given something: its executor is told. */
+extern void workset_companion_is_free(workset_slot *slot, workset_wakes *wakes);
+/* The companion ends: its executor is told. */
+extern void workset_companion_exited(workset_slot *slot, workset_wakes *wakes);
+
+/* What workset_launch.c keeps for both kinds of slots. */
+extern bool workset_start_worker(workset_slot *slot);
+extern void workset_forget_worker(workset_slot *slot);
+/* The lock is held. */
+extern void workset_slot_release(workset_slot *slot);
+
+/* Whether prepared transactions are left in this database, whoever made them. */
+extern bool workset_prepared_are_left(void);
+/* The databases that hold any are swept, which settles ours; the lock is held. */
+extern void workset_prepared_note_databases(void);
+/* One was committed or rolled back here, other than by a statement. */
+extern void workset_prepared_ended(bool committed);
 
 extern void workset_commit_list_install(void);
 extern void workset_utility_install(void);

@@ -172,7 +172,7 @@ workset_database_is_empty(workset_database *database, bool idle_only)
 
     if (database->scheduler != PGS_SCHEDULER_NONE && database != my_database)
         return false;
-    for (int32 i = 0; i < pgs_set->slot_count; i++)
+    for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
         workset_slot *slot = &pgs_set->slots[i];
 
@@ -189,7 +189,7 @@ workset_database_wake_all(workset_database *database, workset_wakes *wakes)
     int32 index = (int32) (database - pgs_set->databases);
 
     workset_wake(wakes, database->procno);
-    for (int32 i = 0; i < pgs_set->slot_count; i++)
+    for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
         workset_slot *slot = &pgs_set->slots[i];
 

@@ -108,7 +108,7 @@ workset_hold_take(Oid oid, bool is_quiesce, bool forget)
             .is_quiesce = is_quiesce,
             .forget = forget,
         };
-        for (int32 i = 0; is_quiesce && i < pgs_set->slot_count; i++)
+        for (int32 i = 0; is_quiesce && i < WORKSET_PLACES; i++)
         {
             workset_slot *slot = &pgs_set->slots[i];
 

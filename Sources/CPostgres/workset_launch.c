@@ -17,7 +17,7 @@
 /* A start that an earlier launcher began and nobody finished. */
 #define START_PATIENCE (INT64CONST(30) * USECS_PER_SEC)
 
-static BackgroundWorkerHandle *slot_handles[WORKSET_SLOTS_MAX];
+static BackgroundWorkerHandle *slot_handles[2 * WORKSET_SLOTS_MAX];
 static BackgroundWorkerHandle *scheduler_handles[WORKSET_DATABASES];
 
 static void
@@ -42,6 +42,7 @@ pgs_launcher_attach(void)
     pgs_set->launcher_procno = workset_my_procno();
     for (int32 i = 0; i < WORKSET_QUEUES; i++)
         pgs_set->queues[i].told = false;
+    workset_prepared_note_databases();
     LWLockRelease(pgs_set->lock);
 }
 
@@ -147,7 +148,7 @@ pgs_launcher_housekeep(int64_t now)
 {
     int64 next = PGS_DUE_NEVER;
 
-    for (int32 i = 0; i < pgs_set->slot_count; i++)
+    for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
         int64 due = look_at_slot(i, now);
 
@@ -168,7 +169,7 @@ pgs_launcher_repeat_interrupts(int64_t now)
     int64 next = PGS_DUE_NEVER;
 
     LWLockAcquire(pgs_set->lock, LW_SHARED);
-    for (int32 i = 0; i < pgs_set->slot_count; i++)
+    for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
         workset_slot *slot = &pgs_set->slots[i];
 
@@ -222,7 +223,7 @@ register_worker(
 
 /* Reserves a free slot for (database, role); WORKSET_NONE when there is none. */
 static int32
-reserve(Oid oid, Oid role, uint32 *generation)
+reserve(Oid oid, Oid role)
 {
     workset_database *database = workset_database_get(oid);
     workset_queue *queue = database != NULL ? workset_queue_get(database, role) : NULL;
@@ -246,43 +247,55 @@ reserve(Oid oid, Oid role, uint32 *generation)
         slot->since = GetCurrentTimestamp();
         queue->slots++;
         database->slots++;
-        *generation = slot->generation;
         return i;
     }
     return WORKSET_NONE;
 }
 
-/* The slot is free again; the lock is held. */
-static void
-release(workset_slot *slot)
+void
+workset_slot_release(workset_slot *slot)
 {
     workset_database *database = &pgs_set->databases[slot->database_index];
 
-    pgs_set->queues[slot->queue].slots--;
+    if (!workset_is_companion(slot))
+        pgs_set->queues[slot->queue].slots--;
     database->slots--;
     slot->state = PGS_SLOT_FREE;
     if (!database->known && !database->sweep)
         workset_database_reclaim(database);
 }
 
+bool
+workset_start_worker(workset_slot *slot)
+{
+    int32 index = (int32) (slot - pgs_set->slots);
+
+    return register_worker(
+        pgs_config.executor_function, pgs_config.executor_title, index, slot->generation, &slot_handles[index]);
+}
+
+void
+workset_forget_worker(workset_slot *slot)
+{
+    drop_handle(&slot_handles[slot - pgs_set->slots]);
+}
+
 pgs_error *
 pgs_launcher_start_executor(pgs_oid database, pgs_oid role, pgs_start *out)
 PGS_GUARD_BEGIN
-    uint32 generation = 0;
     int32 index;
 
     *out = PGS_START_NO_SLOT;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    index = reserve(database, role, &generation);
+    index = reserve(database, role);
     LWLockRelease(pgs_set->lock);
     if (index != WORKSET_NONE)
     {
         *out = PGS_START_DONE;
-        if (!register_worker(pgs_config.executor_function, pgs_config.executor_title, index, generation,
-                             &slot_handles[index]))
+        if (!workset_start_worker(&pgs_set->slots[index]))
         {
             LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-            release(&pgs_set->slots[index]);
+            workset_slot_release(&pgs_set->slots[index]);
             LWLockRelease(pgs_set->lock);
             *out = PGS_START_NO_WORKER;
         }
@@ -327,12 +340,12 @@ pgs_launcher_release(int32_t index, uint32_t generation)
 {
     workset_slot *slot;
 
-    if (index < 0 || index >= pgs_set->slot_count)
+    if (index < 0 || index >= WORKSET_PLACES)
         return;
     slot = &pgs_set->slots[index];
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     if (slot->state == PGS_SLOT_EXITED && slot->generation == generation)
-        release(slot);
+        workset_slot_release(slot);
     LWLockRelease(pgs_set->lock);
-    drop_handle(&slot_handles[index]);
+    workset_forget_worker(slot);
 }

@@ -57,7 +57,7 @@ request(void)
     wanted_entries = Min(Max(wanted_entries, WORKSET_ENTRIES_MIN), 64 * 1024 * 1024);
 
     RequestAddinShmemSpace(size_wanted());
-    RequestNamedLWLockTranche(pgs_config.name, 1 + wanted_slots);
+    RequestNamedLWLockTranche(pgs_config.name, 1 + 2 * wanted_slots);
 }
 
 /* Whether the server is starting after a crash or an immediate stop. */
@@ -89,10 +89,10 @@ initialise(workset *set)
     set->slot_count = wanted_slots;
     set->entry_count = wanted_entries;
     set->bucket_count = bucket_count();
-    for (int32 i = 0; i < WORKSET_SLOTS_MAX; i++)
+    for (int32 i = 0; i < 2 * wanted_slots; i++)
     {
         set->slots[i].procno = WORKSET_NONE;
-        set->slots[i].step_lock = &locks[Min(i, wanted_slots - 1) + 1].lock;
+        set->slots[i].step_lock = &locks[i + 1].lock;
     }
     for (int32 i = 0; i < set->bucket_count; i++)
         pgs_buckets[i] = WORKSET_NONE;

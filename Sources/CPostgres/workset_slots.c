@@ -19,6 +19,8 @@ workset_slot_set_idle(workset_slot *slot, bool idle)
 {
     workset_queue *queue = &pgs_set->queues[slot->queue];
 
+    if (workset_is_companion(slot))
+        return;
     if (slot->counted_idle != idle)
         queue->idle += idle ? 1 : -1;
     slot->counted_idle = idle;
@@ -48,23 +50,33 @@ forget_step(workset_slot *slot)
     LWLockRelease(slot->step_lock);
 }
 
-void
-workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
+static void
+executor_exited(workset_slot *slot, workset_wakes *wakes)
 {
     workset_slot_set_idle(slot, false);
     if (slot->state == PGS_SLOT_STARTING)
         slot->failed_start = true;
+    workset_companion_dismiss(slot, wakes);
     if (slot->has_work)
     {
         put_back(slot, slot->deaths + (slot->died_at_work && !slot->blameless ? 1 : 0), wakes);
         /* The hint that it began with may have been for a part that it left since. */
         workset_want_sweep(&pgs_set->databases[slot->database_index], wakes);
     }
+    pgs_set->queues[slot->queue].told = false;
+}
+
+void
+workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
+{
+    if (workset_is_companion(slot))
+        workset_companion_exited(slot, wakes);
+    else
+        executor_exited(slot, wakes);
     slot->state = PGS_SLOT_EXITED;
     slot->since = GetCurrentTimestamp();
     slot->pid = 0;
     slot->procno = WORKSET_NONE;
-    pgs_set->queues[slot->queue].told = false;
     forget_step(slot);
     workset_wake_launcher(wakes);
 }
@@ -86,7 +98,8 @@ detach(int code, Datum argument)
     was_asked = pgs_slot_must_leave();
     slot->died_at_work = slot->has_work && !was_asked && slot->interrupts < WORKSET_INTERRUPTS_MAX;
     /* It may not work there, or cannot: another one started at once would do no better. */
-    slot->failed_start = !slot->has_looked && !was_asked && pgs_set->queues[slot->queue].count > 0;
+    slot->failed_start = !slot->has_looked && !was_asked
+        && (workset_is_companion(slot) || pgs_set->queues[slot->queue].count > 0);
     pgs_my_slot = NULL;
     workset_slot_exited(slot, &wakes);
     LWLockRelease(pgs_set->lock);
@@ -98,9 +111,10 @@ pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role)
 {
     workset_ticket ticket;
     workset_slot *slot;
+    workset_wakes wakes = {0};
     bool attached = false;
 
-    if (pgs_set == NULL || MyBgworkerEntry == NULL || main_arg >= (uint64) pgs_set->slot_count)
+    if (pgs_set == NULL || MyBgworkerEntry == NULL || main_arg >= (uint64) WORKSET_PLACES)
         return false;
     memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
     if (ticket.boot != pgs_set->boot)
@@ -119,8 +133,11 @@ pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role)
         *role = slot->role;
         pgs_my_slot = slot;
         attached = true;
+        if (workset_is_companion(slot))
+            workset_companion_is_free(slot, &wakes);
     }
     LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
     return attached;
 }
 

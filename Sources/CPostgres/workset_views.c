@@ -138,7 +138,7 @@ pgs_launcher_ask_leave(int32_t index, uint32_t generation, bool now)
     workset_wakes wakes = {0};
     workset_slot *slot;
 
-    if (index < 0 || index >= pgs_set->slot_count)
+    if (index < 0 || index >= WORKSET_PLACES)
         return;
     slot = &pgs_set->slots[index];
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
@@ -180,7 +180,7 @@ pgs_launcher_stop(bool stopped)
     if (stopped && !pgs_set->stopped)
         pgs_set->stopped_at = GetCurrentTimestamp();
     pgs_set->stopped = stopped;
-    for (int32 i = 0; stopped && i < pgs_set->slot_count; i++)
+    for (int32 i = 0; stopped && i < WORKSET_PLACES; i++)
     {
         workset_slot *slot = &pgs_set->slots[i];
 

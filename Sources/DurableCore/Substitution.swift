@@ -88,6 +88,23 @@ public struct Substituted: Hashable, Sendable {
     /// All names that could have been used, sorted; empty unless something is in `unknown`.
     public var knownNames: [Bytes]
 
+    /// A finished text with its places, as another process gave it.
+    public static func finished(
+        _ text: Bytes,
+        _ placed: [Placed],
+        neutral: Bytes,
+        _ neutralPlaced: [Placed]
+    ) -> Substituted {
+        Substituted(
+            text: text,
+            placed: placed,
+            neutral: neutral,
+            neutralPlaced: neutralPlaced,
+            unknown: [],
+            knownNames: []
+        )
+    }
+
     /// A hint for the error that the server raises about a reference left as it is; nil when there was none.
     public var hint: Bytes? {
         guard let first = unknown.first else { return nil }

@@ -10,6 +10,8 @@ public struct InstanceRecord: Hashable, Sendable {
     /// The submitter's variables when the instance was started.
     public var variables: [Bytes: Bytes]
     public var createdAt: Timestamp
+    /// Where its steps run, by name; nil is where the instance is at home.
+    public var database: Bytes?
 
     public init(
         id: InstanceID,
@@ -17,7 +19,8 @@ public struct InstanceRecord: Hashable, Sendable {
         label: Bytes?,
         graph: Graph,
         variables: [Bytes: Bytes],
-        createdAt: Timestamp
+        createdAt: Timestamp,
+        database: Bytes? = nil
     ) {
         self.id = id
         self.publicID = publicID
@@ -25,5 +28,6 @@ public struct InstanceRecord: Hashable, Sendable {
         self.graph = graph
         self.variables = variables
         self.createdAt = createdAt
+        self.database = database
     }
 }

@@ -44,6 +44,10 @@ public enum ExecutorProcess {
             try check(pgs_setting_pin("df.in_workflow", "true"))
             try check(pgs_load_session_libraries())
             pgs_activity(nil, 0)
+            if pgs_companion_is_self() {
+                try CompanionProcess.loop(role, settings)
+                return 0
+            }
             guard try mayWork(role, settings()) else { return 0 }
             try loop(role, settings)
         } catch {
@@ -101,7 +105,7 @@ public enum ExecutorProcess {
     }
 
     /// Whether results kept between turns, or what steps left behind, have made the process too large.
-    private static var isTooLarge: Bool { pgs_memory_private() > Limits.executorMemory }
+    static var isTooLarge: Bool { pgs_memory_private() > Limits.executorMemory }
 
     private static func carryOut(
         _ work: pgs_work,

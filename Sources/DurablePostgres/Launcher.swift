@@ -104,6 +104,10 @@ struct LauncherProcess {
     private var slotViews: [pgs_slot_view]
     private var queueViews: [pgs_queue_view]
     private var databaseViews: [pgs_database_view]
+    var companionViews: [pgs_companion_view]
+    /// Companions that could make room for other workers, and how many wait for a worker.
+    var companions: [LaunchPolicy.Companion] = []
+    var companionsWaiting = 0
 
     init(_ settings: LaunchSettings) throws(PostgresError) {
         policy = LauncherProcess.policy(settings)
@@ -112,6 +116,10 @@ struct LauncherProcess {
         slotViews = .init(repeating: pgs_slot_view(), count: Int(pgs_launcher_slot_count()))
         queueViews = .init(repeating: pgs_queue_view(), count: 512)
         databaseViews = .init(repeating: pgs_database_view(), count: 256)
+        companionViews = .init(
+            repeating: pgs_companion_view(),
+            count: Int(pgs_launcher_slot_count())
+        )
         pgs_launcher_stop(!isEnabled)
     }
 
@@ -175,6 +183,7 @@ struct LauncherProcess {
 
     private mutating func view(at now: Int64) throws(PostgresError) -> LaunchPolicy.View {
         let executors = lookAtSlots(now)
+        if isEnabled { try serveCompanions(now) }
         let databases = try lookAtDatabases(now)
         let queueCount = Int(pgs_launcher_queues(&queueViews, Int32(queueViews.count)))
         return LaunchPolicy.View(
@@ -191,7 +200,9 @@ struct LauncherProcess {
             unprobed: unprobed,
             placesHeld: places.held(at: now),
             databasesHeld: self.databases.held(at: now),
-            workersHeld: workers.held(at: now)[.server]
+            workersHeld: workers.held(at: now)[.server],
+            companions: companions,
+            companionsWaiting: companionsWaiting
         )
     }
 

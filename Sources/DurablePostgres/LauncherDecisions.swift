@@ -114,7 +114,7 @@ extension LauncherProcess {
         )
     }
 
-    private mutating func holdWorkers() {
+    mutating func holdWorkers() {
         let now = pgs_now()
         if workers.held(at: now).isEmpty {
             workers.failed(.server, at: now)

@@ -17,6 +17,8 @@ public struct SchedulerProcess {
     private var nextDue = Int64.max
     private var hasWarned = false
     private var upkeep = Upkeep()
+    /// Prepared transactions that a crash or a lost process left here, whether or not the extension is here.
+    private var mustSettle = true
 
     public static func run(_ argument: UInt64, retention: () -> RetentionSettings) -> Int32 {
         var database: UInt32 = 0
@@ -45,10 +47,12 @@ public struct SchedulerProcess {
             if pgs_scheduler_must_leave(), pgs_scheduler_detach(nextDue) { return }
             // The wish is taken before the look: what is committed in between asks again.
             let mustSweep = pgs_scheduler_take_sweep()
+            if mustSweep { mustSettle = true }
+            try settle()
             guard try isInstalled() else {
                 pgs_database_mark(false)
-                if mustSweep { pgs_scheduler_sweep_done() }
-                if pgs_scheduler_detach(Int64.max) { return }
+                if !mustSettle { pgs_scheduler_sweep_done() }
+                if !mustSettle, pgs_scheduler_detach(Int64.max) { return }
                 try pause(100)
                 continue
             }
@@ -61,8 +65,8 @@ public struct SchedulerProcess {
             if mustSweep {
                 quietSince = pgs_now()
                 try sweep()
-                pgs_scheduler_sweep_done()
             }
+            if !mustSettle { pgs_scheduler_sweep_done() }
             guard try announceTimers() else { continue }
             // A step at a time, so that timers and sweeps do not wait for it.
             if try upkeep.work(retention()) {
@@ -73,15 +77,23 @@ public struct SchedulerProcess {
             let next = min(nextDue, upkeep.due)
             let isNear = next < now &+ SchedulerProcess.quietMicroseconds
             if isNear { quietSince = now }
-            if !isNear && now &- quietSince > 1_000_000 {
+            if !isNear && now &- quietSince > 1_000_000 && !mustSettle {
                 if pgs_scheduler_detach(nextDue) { return }
                 continue
             }
             try check(pgs_statistics_flush())
             // Until the next timer that is near, or until it is time to leave.
             let until = isNear ? next : quietSince &+ 1_001_000
-            try pause(max(until &- now, 0) / 1000 &+ 1)
+            let wait = max(until &- now, 0) / 1000 &+ 1
+            try pause(mustSettle ? min(wait, 100) : wait)
         }
+    }
+
+    /// Finishes them as the transactions decided that they name; those that are still running are looked at again.
+    private mutating func settle() throws(PostgresError) {
+        guard mustSettle else { return }
+        mustSettle = false
+        if pgs_prepared_may_exist() { try check(pgs_prepared_settle(&mustSettle)) }
     }
 
     private func pause(_ milliseconds: Int64) throws(PostgresError) {

@@ -19,14 +19,20 @@ public struct ServerPort: ExecutorPort {
     /// Not `GetUserId()`: a step may SET ROLE.
     let role: UInt32
     /// Whether a step's transaction is open and waits for `commit`.
-    private var stepIsOpen = false
+    var stepIsOpen = false
+    /// Where that step is, if not here.
+    var elsewhere = Elsewhere.none
+    /// What `standard_conforming_strings` is in other databases, where it is not the server's default.
+    var conformingElsewhere: [Bytes: Bool] = [:]
+    /// The name of this database, as an instance gave it.
+    var ownName: Bytes?
     /// Set by a step that must be committed before anything else is written.
     private var needsImmediateCommit = false
     /// The session could not be reset or carries something over: the process must be replaced.
-    public private(set) var mustLeave = false
+    public internal(set) var mustLeave = false
 
     /// The role may not work here any more: no step runs until this process has left.
-    private var isBarred = false
+    var isBarred = false
     private var failureLog = FailureLog()
     /// The id that users see of the instance loaded last, for the log.
     private var lastLoaded: (instance: InstanceID, publicID: Bytes)?
@@ -49,7 +55,10 @@ public struct ServerPort: ExecutorPort {
 
     public var zones: any TimeZones { ServerTimeZones() }
 
-    public var standardConformingStrings: Bool { pgs_standard_conforming_strings() }
+    public func standardConformingStrings(in database: Bytes?) -> Bool {
+        guard let database, database != ownName else { return pgs_standard_conforming_strings() }
+        return conformingElsewhere[database] ?? true
+    }
 
     public var isInProbation: Bool { Probation.isOn }
 
@@ -146,9 +155,11 @@ public struct ServerPort: ExecutorPort {
     public mutating func runStep(
         _ step: Substituted,
         of instance: InstanceID,
-        node: NodeIndex
+        node: NodeIndex,
+        in database: Bytes?
     ) throws(PostgresError) -> StepRun {
         if mustLeave || pgs_slot_must_leave() { return .interrupted }
+        if let database, let run = try runElsewhere(step, in: database) { return run }
         pgs_slot_begin_step()
         var result = pgs_step_result()
         do throws(PostgresError) {
@@ -185,7 +196,7 @@ public struct ServerPort: ExecutorPort {
         reading request: NewsRequest,
         _ body: (News) -> Decision
     ) throws(PostgresError) -> CommitResult {
-        var isStep = stepIsOpen
+        var isStep = stepIsOpen && elsewhere == .none
         var isCommitting = false
         var isProgress = false
         var outcome: Outcome?
@@ -198,14 +209,25 @@ public struct ServerPort: ExecutorPort {
                 isStep = false
                 pgs_cancels_hold()
             }
+            if elsewhere == .committed {
+                // So it is with a step that another database has committed.
+                _ = pgs_slot_begin_commit()
+                pgs_cancels_hold()
+            }
             if !isStep { try check(pgs_engine_begin()) }
             let decision = try decide(instance, request, body)
             // From here on no interrupt of ours reaches a step's commit; one that came before rolls it back.
-            guard case .write(let checkpoint) = decision, !isStep || pgs_slot_begin_commit() else {
+            guard case .write(let checkpoint) = decision,
+                !(isStep || elsewhere == .open) || pgs_slot_begin_commit()
+            else {
                 abandon()
                 return .superseded
             }
             try check(pgs_interrupts_check())
+            if elsewhere == .open, let end = try prepareElsewhere(instance) {
+                abandon()
+                return end
+            }
             outcome = checkpoint.outcome
             isProgress = checkpoint.isProgress
             isCommitting = true
@@ -226,6 +248,7 @@ public struct ServerPort: ExecutorPort {
             throw error
         }
         if isProgress { pgs_work_progressed() }
+        if elsewhere == .open { try finishElsewhere() }
         if stepIsOpen { closeStep() }
         if outcome != nil { pgs_waiters_wake(instance.rawValue) }
         if case .failed(_, let failure) = outcome {
@@ -290,10 +313,15 @@ public struct ServerPort: ExecutorPort {
     }
 
     /// After a step, however it ended: the next one finds the session as a new connection would.
-    private mutating func closeStep() {
+    mutating func closeStep() {
         stepIsOpen = false
         needsImmediateCommit = false
         pgs_slot_end_step()
+        if elsewhere != .none {
+            elsewhere = .none
+            pgs_companion_close()
+            return
+        }
         pgs_activity(nil, 0)
         if let error = pgs_session_reset() {
             pgs_error_free(error)

@@ -204,7 +204,8 @@ public enum Storage {
             label: row.label,
             graph: try GraphStore.graph(row.graph, current: current),
             variables: try VariableCoding.decode(row.variables),
-            createdAt: row.createdAt
+            createdAt: row.createdAt,
+            database: row.database
         )
     }
 }

@@ -33,18 +33,20 @@ extension Executor {
     ) throws(Port.Failure) -> StepEnd.News? {
         let text: Substituted
         do throws(SubstitutionError) {
-            let isStandard = port.standardConformingStrings
+            let isStandard = port.standardConformingStrings(in: machine.record.database)
             guard let found = try machine.stepText(branch, standardConformingStrings: isStandard)
             else { return nil }
             text = found
         } catch {
             return .failed(error.failure)
         }
-        switch try port.runStep(text, of: machine.record.id, node: node) {
+        switch try port.runStep(text, of: machine.record.id, node: node, in: machine.record.database) {
         case .completed(let result):
             return .completed(result)
         case .interrupted:
             return nil
+        case .refused(let failure):
+            return .failed(failure)
         case .failed(var failure):
             // An unknown name reaches the server as it is and is a syntax error there.
             if failure.hint == nil && failure.sqlstate == Bytes("42601".utf8) {

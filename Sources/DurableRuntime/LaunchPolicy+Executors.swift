@@ -35,8 +35,8 @@ extension LaunchPolicy {
         var servedAt: Int64
     }
 
-    /// `waitingSchedulers` cannot start because the server has no worker to give.
-    func decideExecutors(_ view: View, waitingSchedulers: Int, _ decision: inout Decision) {
+    /// `waitingOthers`: processes that are not executors and cannot start because the server has no worker to give.
+    func decideExecutors(_ view: View, waitingOthers: Int, _ decision: inout Decision) {
         var census = Census(view.executors)
         var needs = needs(in: view, &decision)
         while !needs.isEmpty, census.total < limits.executorsMax, view.workersHeld == nil {
@@ -54,8 +54,8 @@ extension LaunchPolicy {
                 needs.remove(at: index)
             }
         }
-        var starving = waitingSchedulers
-        var short = waitingSchedulers
+        var starving = waitingOthers
+        var short = waitingOthers
         for need in needs {
             decision.muted.append(need.place)
             guard census.byRole[need.place.role, default: 0] < limits.executorsPerRoleMax else {
@@ -65,7 +65,19 @@ extension LaunchPolicy {
             starving += census.byPlace[need.place, default: 0] == 0 ? 1 : 0
             short = short.saturatingAdd(need.missing)
         }
-        makeRoom(for: starving, short, in: view, census, &decision)
+        if view.companionsWaiting > 0 { decision.look(at: view.workersHeld) }
+        let spared = view.workersHeld != nil ? dismissCompanions(short, in: view, &decision) : 0
+        makeRoom(for: starving - spared, short - spared, in: view, census, &decision)
+    }
+
+    /// Idle companions leave before any executor does; returns how many leave or are leaving.
+    private func dismissCompanions(_ wished: Int, in view: View, _ decision: inout Decision) -> Int {
+        var leaving = view.companions.count { $0.isLeaving }
+        for companion in view.companions where !companion.isLeaving && leaving < wished {
+            decision.leaving.append(companion.slot)
+            leaving += 1
+        }
+        return leaving
     }
 
     private func needs(in view: View, _ decision: inout Decision) -> [Need] {

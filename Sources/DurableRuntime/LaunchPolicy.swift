@@ -131,6 +131,17 @@ public struct LaunchPolicy: Sendable {
         }
     }
 
+    /// An executor's second process, idle or on its way out.
+    public struct Companion: Hashable, Sendable {
+        public var slot: Int32
+        public var isLeaving: Bool
+
+        public init(slot: Int32, isLeaving: Bool) {
+            self.slot = slot
+            self.isLeaving = isLeaving
+        }
+    }
+
     /// All that the launcher sees at one moment.
     public struct View: Sendable {
         public var now: Int64
@@ -145,6 +156,10 @@ public struct LaunchPolicy: Sendable {
         public var databasesHeld: [UInt32: Int64]
         /// The server has no worker to give before this; nil when it has, as far as known.
         public var workersHeld: Int64?
+        /// Companions that are idle or leaving.
+        public var companions: [Companion]
+        /// Executors that wait for a companion, for want of workers.
+        public var companionsWaiting: Int
 
         public init(
             now: Int64,
@@ -154,7 +169,9 @@ public struct LaunchPolicy: Sendable {
             unprobed: [UInt32] = [],
             placesHeld: [Place: Int64] = [:],
             databasesHeld: [UInt32: Int64] = [:],
-            workersHeld: Int64? = nil
+            workersHeld: Int64? = nil,
+            companions: [Companion] = [],
+            companionsWaiting: Int = 0
         ) {
             self.now = now
             self.executors = executors
@@ -164,6 +181,8 @@ public struct LaunchPolicy: Sendable {
             self.placesHeld = placesHeld
             self.databasesHeld = databasesHeld
             self.workersHeld = workersHeld
+            self.companions = companions
+            self.companionsWaiting = companionsWaiting
         }
     }
 
@@ -202,7 +221,9 @@ public struct LaunchPolicy: Sendable {
         var decision = Decision()
         // Schedulers come first: they recover work and fire timers, and there are few.
         let waiting = decideSchedulers(view, &decision)
-        decideExecutors(view, waitingSchedulers: view.workersHeld != nil ? waiting : 0, &decision)
+        // Half of those that wait for a companion: else all could be asked to leave for each other.
+        let others = view.companionsWaiting == 0 ? 0 : (view.companionsWaiting + 1) / 2
+        decideExecutors(view, waitingOthers: view.workersHeld != nil ? waiting + others : 0, &decision)
         return decision
     }
 }

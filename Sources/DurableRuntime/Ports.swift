@@ -141,6 +141,8 @@ public enum StepRun: Sendable {
     case completed(result: Bytes)
     /// It failed and is rolled back; no transaction is open.
     case failed(StepFailure)
+    /// It could not begin, for a reason that trying again does not change; the message is complete.
+    case refused(StepFailure)
     /// It was interrupted on our own behalf (cancel, lost race) and is rolled back: look at the tables again.
     case interrupted
 }
@@ -176,7 +178,7 @@ public protocol ExecutorPort {
     /// Reads an instance this executor may run; nil when there is none (gone, ended, of another role or home).
     mutating func load(_ instance: InstanceID) throws(Failure) -> StoredInstance?
 
-    /// Runs the text of a step in a new transaction.
+    /// Runs the text of a step in a new transaction, in the database that the instance names, or in this one.
     ///
     /// The text comes with the places where values were put, so that the adapter can refuse one whose values
     /// changed the statement around them. A failure carries the server's own message; the executor adds the
@@ -184,7 +186,8 @@ public protocol ExecutorPort {
     mutating func runStep(
         _ text: Substituted,
         of instance: InstanceID,
-        node: NodeIndex
+        node: NodeIndex,
+        in database: Bytes?
     ) throws(Failure) -> StepRun
 
     /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the
@@ -224,6 +227,8 @@ public protocol ExecutorPort {
     /// Whether steps are tried under probation: a written and flushed `attemptStarted` goes before each.
     var isInProbation: Bool { get }
 
-    /// How string literals of a step will be read (`standard_conforming_strings` of a fresh session).
-    var standardConformingStrings: Bool { get }
+    /// How string literals of a step will be read there (`standard_conforming_strings` of a fresh session).
+    ///
+    /// When it was wrong the step ends as interrupted, and this has become right.
+    func standardConformingStrings(in database: Bytes?) -> Bool
 }

@@ -40,7 +40,7 @@ public struct MemoryPort: ExecutorPort {
 
     public var isInProbation: Bool { world.isInProbation }
 
-    public var standardConformingStrings: Bool { true }
+    public func standardConformingStrings(in database: Bytes?) -> Bool { true }
 
     /// In memory two executors may well have the same branch in hand: the tables decide.
     public mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool { true }
@@ -62,7 +62,8 @@ public struct MemoryPort: ExecutorPort {
     public mutating func runStep(
         _ text: Substituted,
         of instance: InstanceID,
-        node: NodeIndex
+        node: NodeIndex,
+        in database: Bytes?
     ) throws(SimulatedCrash) -> StepRun {
         if open != nil {
             world.broken = world.broken ?? "a step begins while another's transaction is open"

@@ -17,7 +17,8 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try Access.checkWrite("df.start()")
         let text = try StartText(try call.graph(0))
         let label = call.isNull(1) ? nil : try call.text(1, atMost: Limits.labelSize, "label")
-        try checkDatabase(call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database"))
+        let database = call.isNull(2) ? nil : try call.text(2, atMost: Limits.nameSize, "database")
+        try checkDatabase(database)
         let role = pgs_user_current()
         let name = try Submitter.name(of: role, allowsSuperusers: Settings.allowsSuperusers)
         // Who may not start anything learns that before what is wrong inside the graph.
@@ -26,7 +27,7 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             try Starter.start(
                 envelope: envelope,
                 label: label,
-                database: nil,
+                database: database,
                 role: role,
                 roleName: name,
                 quota: Settings.startQuota
@@ -57,6 +58,7 @@ private func isNewMode(_ mode: Bytes) throws(PostgresError) -> Bool {
     }
 }
 
+/// Only that it is there: its rights count when the first step runs.
 func checkDatabase(_ database: Bytes?) throws(PostgresError) {
     guard let database else { return }
     var found: UInt32 = 0
@@ -66,13 +68,14 @@ func checkDatabase(_ database: Bytes?) throws(PostgresError) {
         }
     )
     guard found != 0 else {
-        throw PostgresError(.undefinedObject, "database \"\(shown(database))\" does not exist")
+        throw PostgresError(.invalidCatalogName, "database \"\(shown(database))\" does not exist")
     }
-    guard found == pgs_database_current() else {
+    guard found == pgs_database_current() || !Settings.isExactlyOnceElsewhere || pgs_prepared_max() > 0 else {
         throw PostgresError(
-            .featureNotSupported,
-            "df.start() cannot run a function in another database in this version",
-            detail: "The steps of an instance run in the database that it was started in."
+            .objectNotInPrerequisiteState,
+            "steps in another database cannot be exactly once: prepared transactions are disabled",
+            hint: "Set max_prepared_transactions to max_worker_processes or more and restart the server, "
+                + "or set pg_durable.cross_database = 'at_least_once'."
         )
     }
 }

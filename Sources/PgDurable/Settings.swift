@@ -146,6 +146,22 @@ enum Settings {
         in: 0...Int(Int32.max)
     )
 
+    /// How a step in another database and its record are committed.
+    enum CrossDatabaseMode: String, CaseIterable {
+        case atLeastOnce = "at_least_once"
+        case exactlyOnce = "exactly_once"
+    }
+
+    static let crossDatabase = Setting(
+        SettingInfo(
+            "pg_durable.cross_database",
+            .sighup,
+            "How often a step in another database takes effect when a crash hits it.",
+            details: "exactly_once prepares it for a two-phase commit, which needs max_prepared_transactions."
+        ),
+        initial: CrossDatabaseMode.atLeastOnce
+    )
+
     /// Makes all of them known to the server.
     static func define(_ failure: Failure) {
         sqlInit(failure) { () throws(PostgresError) in
@@ -160,6 +176,7 @@ enum Settings {
                 try setting.define()
             }
             try database.define()
+            try crossDatabase.define()
             try enableSuperuserInstances.define()
             try defineStarts()
             try RetentionParameters.define()
@@ -178,6 +195,7 @@ extension Settings {
     }
 
     static var listInstancesMax: Int32 { Int32(clamping: listInstancesMaxLimit.value) }
+    static var isExactlyOnceElsewhere: Bool { crossDatabase.value == .exactlyOnce }
     static var allowsSuperusers: Bool { enableSuperuserInstances.value }
 
     /// What an executor works by; read between turns, and written through to the limits of the storage.
@@ -185,6 +203,7 @@ extension Settings {
         Limits.resultSize = Int64(maxResultSize.value) * 1024
         Probation.attemptsMax = Int32(clamping: maxStepCrashes.value)
         Probation.isOn = isInProbation
+        CrossDatabase.isExactlyOnce = isExactlyOnceElsewhere
         return ExecutorProcess.Settings(
             turns: turns(),
             idleMilliseconds: Int64(executorIdleTimeout.value),

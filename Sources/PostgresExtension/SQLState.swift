@@ -76,6 +76,7 @@ extension SQLState {
     public static let readOnlyTransaction = SQLState("25006")
     public static let noActiveTransaction = SQLState("25P01")
     public static let invalidTransactionTermination = SQLState("2D000")
+    public static let invalidCatalogName = SQLState("3D000")
     public static let serializationFailure = SQLState("40001")
     public static let deadlockDetected = SQLState("40P01")
     public static let insufficientPrivilege = SQLState("42501")

@@ -41,6 +41,25 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
 }
 
 @Suite struct LaunchPolicyExecutorTests {
+    /// Without workers idle companions leave first; of executors that wait for one, half make room.
+    @Test func companionsMakeRoom() {
+        var view = Policy.View(
+            now: now,
+            executors: [busy(0, a, for: 10), busy(1, a, for: 20), busy(2, a, for: 30)],
+            workersHeld: now + 1000,
+            companions: [.init(slot: 7, isLeaving: false)],
+            companionsWaiting: 2
+        )
+        #expect(policy(4).decide(view).leaving == [7])
+        view.companions = [.init(slot: 7, isLeaving: true)]
+        #expect(policy(4).decide(view).leaving.isEmpty)
+        view.companions = []
+        #expect(policy(4).decide(view).leaving == [2])
+        view.workersHeld = nil
+        view.companions = [.init(slot: 7, isLeaving: false)]
+        #expect(policy(4).decide(view).leaving.isEmpty)
+    }
+
     /// A queue gets as many executors as it has work for, idle and starting ones counted, within the limits.
     @Test func startsWhatIsMissing() {
         let cases: [(waiting: Int, ready: Int, max: Int, perRole: Int, started: Int)] = [

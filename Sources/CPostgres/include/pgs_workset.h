@@ -114,6 +114,9 @@ void pgs_work_blameless(void);
 void pgs_work_progressed(void);
 /* This process is about to end because of an error that it reported: the launcher waits longer from time to time. */
 void pgs_executor_gives_up(void);
+/* The work in hand has ended a process once more than before; how often, in all. */
+int32_t pgs_work_count_death(void);
+int32_t pgs_work_deaths(void);
 /*
  * A new step begins: new generation, late SIGINTs of others are forgotten. An interrupt of ours that came since the
  * work was taken, or since the last step, hits this step at its first CHECK_FOR_INTERRUPTS: whoever asked committed his
