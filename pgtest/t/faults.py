@@ -292,7 +292,7 @@ def finish(world, threads):
                     "SELECT t, now() FROM df_internal.timers t", "SELECT * FROM df_internal.signals",
                     "SELECT j FROM df_internal.journal j WHERE NOT EXISTS (SELECT FROM df_internal.ended e WHERE "
                     "e.instance = j.instance) ORDER BY branch, sequence LIMIT 100",
-                    "SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity WHERE datname IS NOT NULL"):
+                    "SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity WHERE datid IS NOT NULL"):
             print("\n".join(map(str, [sql] + world.primary.query(sql))))
         raise
     finally:

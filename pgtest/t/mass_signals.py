@@ -23,7 +23,7 @@ def waiting(cluster, session):
 
 @suite.test
 def all_signalled_at_once(cluster):
-    """5,000 waits signalled in one transaction: what found no place is found in the tables, each effect is there once."""
+    """5,000 waits signalled in one transaction: what found no place is swept up, each effect is there once."""
     with cluster.connect(user="alice") as session:
         session.execute("CREATE TABLE alice.got (n int)")
         waiting(cluster, session)
