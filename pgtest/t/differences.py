@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from suite import Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
@@ -222,6 +223,28 @@ def databases(cluster):
     finally:
         cluster.configure(**{"pg_durable.database": "''"})
         cluster.restart()
+
+
+def superusers_may(cluster, may):
+    cluster.configure(**{"pg_durable.enable_superuser_instances": "on" if may else "off"})
+    cluster.restart()
+
+
+@suite.test
+def superusers(cluster):
+    """A superuser's instances wait while pg_durable.enable_superuser_instances is off, begun ones too."""
+    superusers_may(cluster, True)
+    with cluster.connect() as session:
+        instance = start(session, "'SELECT 1' ~> df.sleep(1) ~> 'SELECT 2'")
+        wait_until(lambda: session.value("SELECT df.status($1)", instance) == "running", 10, "it runs")
+    superusers_may(cluster, False)
+    time.sleep(3)
+    with cluster.connect() as session:
+        same(session.value("SELECT df.status($1)", instance), "running")
+    superusers_may(cluster, True)
+    with cluster.connect() as session:
+        same(settle(session, instance), "completed")
+    superusers_may(cluster, False)
 
 
 suite.main()
