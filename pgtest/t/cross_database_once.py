@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from elsewhere import begin, companion, failure, make_target, run  # noqa: E402
-from suite import PgError, Suite, has, prepare, same, settle, wait_until  # noqa: E402
+from suite import PgError, Suite, has, output, prepare, same, settle, wait_until  # noqa: E402
 
 suite = Suite(log_min_messages="log", synchronous_commit="local", **{
     # The record of an attempt would be held like any other commit.
