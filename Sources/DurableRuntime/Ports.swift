@@ -193,8 +193,8 @@ public protocol ExecutorPort {
     /// Takes the instance's lock in the open transaction (of the step, or a new one), reads the
     /// news, lets `body` decide, writes and commits.
     ///
-    /// `body` is called once, or, if it answers `.readAll`, once more with the whole journal. With
-    /// `.supersede`, and whenever the result is not `.committed`, nothing of the transaction remains, and no transaction is open.
+    /// `body` is called once, or, if it answers `.readAll`, once more with the whole journal. With `.supersede`,
+    /// and whenever the result is not `.committed`, nothing of the transaction remains, and none is open.
     mutating func commit(
         _ instance: InstanceID,
         reading request: NewsRequest,
