@@ -103,9 +103,11 @@ SELECT w.relation, w.columns AS wanted, f.columns AS found FROM wanted_columns w
 SELECT relkind, count(*) > 0 AS some FROM pg_class WHERE relnamespace = 'df'::regnamespace AND relkind NOT IN ('v', 'r', 'i')
  GROUP BY 1;
 SELECT count(*) FROM pg_type WHERE typnamespace = 'df'::regnamespace AND typtype IN ('e', 'd');
--- The stock initialiser's question; who may ask it
+-- The stock initialiser's question: anybody may read the answer, df.duroxide_schema() wants USAGE on df
 CREATE ROLE compat_user LOGIN;
+SELECT format('%I._worker_ready', df.duroxide_schema()) AS ready \gset
 SET ROLE compat_user;
+SELECT schema_version >= 1 AS ready, sentinel, initialized_at <= now() AS initialized FROM :ready;
 SELECT format('SELECT schema_version >= 1 AS ready, sentinel, initialized_at <= now() AS initialized FROM %I._worker_ready', df.duroxide_schema()) \gexec
 RESET ROLE;
 SELECT df.grant_usage('compat_user');
