@@ -188,7 +188,7 @@ def rows_of_nobody_go(cluster):
     """Requests and signals of instances that are gone are removed; those of others stay."""
     with cluster.connect(user="bob") as session:
         asleep = number(cluster, start(session, "df.sleep(3600)"))
-        cluster.psql("INSERT INTO df_internal.signals VALUES (12345, 1, 'a', '{}'), (%s, 1, 'a', '{}');"
+        cluster.psql("INSERT INTO df_internal.signals VALUES (12345, 1, now(), 'a', '{}'), (%s, 1, now(), 'a', '{}');"
                      "INSERT INTO df_internal.requests VALUES (12345, 1, now(), 10, 1, 'x')" % asleep)
         wait_until(lambda: cluster.query("SELECT instance FROM df_internal.signals") == [(asleep,)], 20, "signals")
         wait_until(lambda: cluster.query("SELECT 1 FROM df_internal.requests WHERE instance = 12345") == [], 20, "requests")
