@@ -50,7 +50,8 @@ CREATE TABLE df_internal.instances (
 CREATE UNIQUE INDEX instances_public_id ON df_internal.instances (public_id);
 CREATE INDEX instances_role_created ON df_internal.instances (role, created_at DESC, public_id);
 
--- The facts of an instance; a loop's marks replace those before them. The key is the identity of the step: a second run of it cannot be recorded.
+-- The facts of an instance; a loop's marks replace those before them. The key is the identity of the step: a second
+-- run of it cannot be recorded.
 CREATE TABLE df_internal.journal (
     instance int8 NOT NULL,
     at timestamptz NOT NULL,

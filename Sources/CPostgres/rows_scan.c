@@ -30,7 +30,7 @@ struct pgs_scan
     ScanDirection direction;
 };
 
-/* The comparison of two values of a kind that `strategy` stands for; the kinds that no bound needs have equality only. */
+/* The comparison of two values of a kind that `strategy` stands for; kinds that no bound needs have equality only. */
 static RegProcedure
 key_procedure(pgs_kind kind, StrategyNumber strategy)
 {

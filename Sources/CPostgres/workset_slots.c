@@ -383,22 +383,3 @@ pgs_slot_should_yield(void)
     return slot->work_steps >= WORKSET_TURN_STEPS
         || GetCurrentTimestamp() - slot->work_since >= WORKSET_TURN_MICROSECONDS;
 }
-
-bool
-pgs_item_is_running(int64_t item)
-{
-    bool found = false;
-
-    if (pgs_set == NULL)
-        return false;
-    LWLockAcquire(pgs_set->lock, LW_SHARED);
-    for (int32 i = 0; i < pgs_set->slot_count && !found; i++)
-    {
-        workset_slot *slot = &pgs_set->slots[i];
-
-        found = slot->has_work && slot->item == item
-            && slot->database == MyDatabaseId;
-    }
-    LWLockRelease(pgs_set->lock);
-    return found;
-}

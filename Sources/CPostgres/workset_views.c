@@ -198,3 +198,21 @@ pgs_launcher_stop(bool stopped)
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
 }
+
+bool
+pgs_item_is_running(int64_t item)
+{
+    bool found = false;
+
+    if (pgs_set == NULL)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    for (int32 i = 0; i < pgs_set->slot_count && !found; i++)
+    {
+        workset_slot *slot = &pgs_set->slots[i];
+
+        found = slot->has_work && slot->item == item && slot->database == MyDatabaseId;
+    }
+    LWLockRelease(pgs_set->lock);
+    return found;
+}

@@ -57,7 +57,7 @@ public struct PageCursor: Hashable, Sendable {
         return Bytes("\(date)T\(ofDay).\(digits(clock.microsecond, 6))+00".utf8)
     }
 
-    /// `YYYY-MM-DDTHH:MI:SS[.US]` and an offset: `Z`, or a sign with hours, minutes and seconds as far as there are any.
+    /// `YYYY-MM-DDTHH:MI:SS[.US]` and an offset: `Z`, or a sign with hours and, where there are any, minutes, seconds.
     private static func read(_ text: Bytes) -> Timestamp? {
         var scanner = Digits(text)
         guard let year = scanner.number(4...6), scanner.take("-"), let month = scanner.number(2...2),

@@ -82,7 +82,10 @@ public enum Catalog {
         }
         // A user's table with a column of a view's row type would block upgrades and DROP EXTENSION.
         let revoke: StaticString =
-            "REVOKE USAGE ON TYPE df.instances, df.nodes, df.vars, df._worker_epoch, _duroxide._worker_ready FROM PUBLIC"
+            """
+            REVOKE USAGE ON TYPE df.instances, df.nodes, df.vars, df._worker_epoch, _duroxide._worker_ready \
+            FROM PUBLIC
+            """
         try PostgresExtension.check(pgs_run_outside_extension(revoke.cString))
     }
 

@@ -2,7 +2,7 @@
 
 extension LaunchPolicy {
     /// How long an idle executor is spared while others lack slots but are not without any executor.
-    static let restMicroseconds: Int64 = 100_000
+    public static let restMicroseconds: Int64 = 100_000
 
     /// The executors there are and will be, while a decision is being made.
     private struct Census {
@@ -45,6 +45,7 @@ extension LaunchPolicy {
             if census.byRole[place.role, default: 0] >= limits.executorsPerRoleMax {
                 decision.muted.append(place)
                 needs.remove(at: index)
+                if census.byPlace[place, default: 0] == 0 { dismissIdle(of: place.role, in: view, &decision) }
                 continue
             }
             decision.executors.append(place)
@@ -68,6 +69,15 @@ extension LaunchPolicy {
         if view.companionsWaiting > 0 { decision.look(at: view.workersHeld) }
         let spared = view.workersHeld != nil ? dismissCompanions(short, in: view, &decision) : 0
         makeRoom(for: starving - spared, short - spared, in: view, census, &decision)
+    }
+
+    /// A role that has used its limit up with executors that idle in other databases parts with one of them.
+    private func dismissIdle(of role: UInt32, in view: View, _ decision: inout Decision) {
+        let own = view.executors.filter { $0.place.role == role }
+        if own.contains(where: { $0.state == .leaving || decision.leaving.contains($0.slot) }) { return }
+        guard let idle = own.filter({ $0.state == .idle }).min(by: { $0.since < $1.since }) else { return }
+        let rests = idle.since.saturatingAdd(LaunchPolicy.restMicroseconds)
+        if rests <= view.now { decision.leaving.append(idle.slot) } else { decision.look(at: rests) }
     }
 
     /// Idle companions leave before any executor does; returns how many leave or are leaving.

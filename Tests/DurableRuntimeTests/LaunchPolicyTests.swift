@@ -83,6 +83,21 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         }
     }
 
+    /// A role at its limit, with executors that idle in another database, parts with the longest idle one.
+    @Test func roleMovesBetweenDatabases() {
+        let elsewhere = Policy.Place(database: 2, role: a.role)
+        let rest = Policy.restMicroseconds
+        func decide(_ executors: [Policy.Executor]) -> Policy.Decision {
+            policy(8, perRole: 2).decide(
+                .init(now: now, executors: executors, queues: [.init(place: a, waiting: 1)])
+            )
+        }
+        #expect(decide([idle(0, elsewhere, for: rest), idle(1, elsewhere, for: 2 * rest)]).leaving == [1])
+        #expect(decide([idle(0, elsewhere), idle(1, elsewhere)]).leaving.isEmpty)
+        #expect(decide([busy(0, elsewhere, for: rest), busy(1, elsewhere, for: rest)]).leaving.isEmpty)
+        #expect(decide([busy(0, a, for: rest), idle(1, elsewhere, for: rest)]).leaving.isEmpty)
+    }
+
     /// Whoever has no executor comes first, then whoever has fewest, then whoever was not served for longest.
     @Test func servesRoundRobin() {
         let decision = policy(6, perRole: 5).decide(

@@ -119,7 +119,7 @@ def one_role_cannot_starve_another(cluster):
 
 @suite.test
 def given_up_between_branches(cluster):
-    """An executor that gives its place up after it has turned to another branch leaves that one to somebody, at once."""
+    """An executor that gives its place up after it has turned to another branch leaves that one to somebody."""
     with cluster.connect(user="alice") as session:
         for operator in "|&":
             session.execute("""SELECT df.start('SELECT pg_sleep(0.06)' ~> ('SELECT pg_sleep(0.15)' %s

@@ -29,7 +29,7 @@ suite.prepare = prepare_more
 
 @suite.test
 def results(cluster):
-    """Rows, row counts, names, conditions and variables are as at home; the step is a session of the role over there."""
+    """Rows, row counts, names, conditions, variables are as at home; the step is a session of the role over there."""
     with cluster.connect(user="alice") as session:
         instance = run(session, "'SELECT current_database() AS d, current_user AS u, session_user AS s, 1.50 AS n'")
         has(output(session, instance), '"d":"other"')

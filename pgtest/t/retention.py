@@ -48,7 +48,8 @@ def pass_over(cluster):
 def old_ends_go(cluster):
     """Old ended instances of every outcome are removed whole and answer like ids that were never given out."""
     with cluster.connect(user="alice") as session:
-        old = [run(session, "'SELECT 1' ~> 'SELECT 2'"), run(session, "df.join('SELECT 3', 'SELECT 1/0')", status="failed")]
+        old = [run(session, "'SELECT 1' ~> 'SELECT 2'"),
+               run(session, "df.join('SELECT 3', 'SELECT 1/0')", status="failed")]
         cancelled = start(session, "df.sleep(3600)")
         session.value("SELECT df.cancel($1)", cancelled)
         settle(session, cancelled)
@@ -191,7 +192,8 @@ def rows_of_nobody_go(cluster):
         cluster.psql("INSERT INTO df_internal.signals VALUES (12345, 1, now(), 'a', '{}'), (%s, 1, now(), 'a', '{}');"
                      "INSERT INTO df_internal.requests VALUES (12345, 1, now(), 10, 1, 'x')" % asleep)
         wait_until(lambda: cluster.query("SELECT instance FROM df_internal.signals") == [(asleep,)], 20, "signals")
-        wait_until(lambda: cluster.query("SELECT 1 FROM df_internal.requests WHERE instance = 12345") == [], 20, "requests")
+        wait_until(lambda: cluster.query("SELECT 1 FROM df_internal.requests WHERE instance = 12345") == [], 20,
+                   "requests")
 
 
 @suite.test
@@ -200,7 +202,8 @@ def large_journals_go_in_parts(cluster):
     with cluster.connect(user="alice") as session:
         old = run(session, "'SELECT 9'")
         big = number(cluster, old)
-        cluster.psql("INSERT INTO df_internal.journal SELECT instance, at, branch, sequence + n, node, kind, number, payload"
+        cluster.psql("INSERT INTO df_internal.journal "
+                     "SELECT instance, at, branch, sequence + n, node, kind, number, payload"
                      " FROM df_internal.journal, generate_series(1, 12000) n WHERE instance = %s" % big)
         age(cluster, old)
         gone(session, old)
@@ -212,7 +215,8 @@ def nobody_needs_to_be_there(cluster):
     """After a restart passes go on without any client, and a transaction id is spent only when something goes."""
     with cluster.connect(user="alice") as session:
         old = run(session, "'SELECT 10'")
-    for row in cluster.query("SELECT public_id FROM df_internal.instances i JOIN df_internal.ended e ON e.instance = i.id"):
+    for row in cluster.query("SELECT public_id FROM df_internal.instances i "
+                             "JOIN df_internal.ended e ON e.instance = i.id"):
         age(cluster, row[0])
     cluster.restart()
     wait_until(lambda: cluster.query("SELECT count(*) FROM df_internal.ended")[0][0] == 0, 20, "no ends")

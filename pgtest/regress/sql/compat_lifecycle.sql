@@ -19,7 +19,7 @@ SELECT label, (SELECT output FROM df.instance_info(s.id)) = (SELECT output FROM 
 SELECT label, completed_at IS NULL AS not_completed, updated_at >= created_at AS updated FROM df.instances WHERE status = 'failed' ORDER BY 1;
 -- 4.4 Cancel: the rows stay as they were, with nothing stamped; later answers are the same text
 CREATE TABLE effects (who text);
-SELECT df.start('SELECT 1 AS a' ~> ('INSERT INTO compat.effects SELECT ''cancelled'' FROM pg_sleep(5)' & df.sleep(600)) ~> 'SELECT 2 AS never', 'cancelled') AS id \gset
+SELECT df.start('SELECT 1 AS a' ~> ('INSERT INTO compat.effects SELECT ''cancelled'' FROM pg_sleep(60)' & df.sleep(600)) ~> 'SELECT 2 AS never', 'cancelled') AS id \gset
 DO $$ BEGIN FOR n IN 1..200 LOOP
     EXIT WHEN (SELECT count(*) FROM df.nodes WHERE status = 'running' AND node_type IN ('SQL', 'SLEEP')) = 2; PERFORM pg_sleep(0.05); END LOOP; END $$;
 SELECT df.cancel(:'id', 'not needed') = 'Instance ' || :'id' || ' cancelled: not needed' AS text;
