@@ -7,8 +7,8 @@ internal import PostgresExtension
 /// The scheduler of one database: announces what the tables hold and nobody was told of, and timers when they are due.
 ///
 /// It writes the end of instances whose role is gone and removes those that ended long ago (`Upkeep`): a due timer is
-/// only announced, its row goes with the commit of the executor that acts on it. It leaves when nothing is due for a minute; the launcher keeps the
-/// next due time and starts it again.
+/// only announced, its row goes with the commit of the executor that acts on it. It leaves when nothing is due for a
+/// minute; the launcher keeps the next due time and starts it again.
 public struct SchedulerProcess {
     private static let quietMicroseconds: Int64 = 60_000_000
 

@@ -143,7 +143,9 @@ extension LaunchPolicy {
         let leaving = view.executors.count { $0.state == .leaving }
         var missing = starving - leaving
         var wished = short - leaving
-        var candidates = view.executors.filter { $0.state == .idle || $0.state == .busy }
+        var candidates = view.executors.filter {
+            ($0.state == .idle || $0.state == .busy) && !decision.leaving.contains($0.slot)
+        }
         while wished > 0, let index = nextToLeave(candidates, census, view.now) {
             let executor = candidates.remove(at: index)
             let rests = executor.since.saturatingAdd(LaunchPolicy.restMicroseconds)

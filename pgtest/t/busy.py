@@ -123,8 +123,9 @@ def given_up_between_branches(cluster):
     with cluster.connect(user="alice") as session:
         for operator in "|&":
             session.execute("""SELECT df.start('SELECT pg_sleep(0.06)' ~> ('SELECT pg_sleep(0.15)' %s
-                'SELECT pg_sleep(0.16)') ~> 'SELECT 2') FROM generate_series(1, 40)""" % operator)
-            wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE status <> 'completed'") == 0, 40,
+                'SELECT pg_sleep(0.16)') ~> 'SELECT 2', 'given up') FROM generate_series(1, 40)""" % operator)
+            wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE status <> 'completed' "
+                                             "AND label = 'given up'") == 0, 40,
                        "all complete without anybody's sweep")
 
 

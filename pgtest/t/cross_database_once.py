@@ -89,7 +89,8 @@ def stage(cluster, n, held, act):
 
 def pid_in(cluster, database):
     return cluster.value("""SELECT pid FROM pg_stat_activity
-        WHERE backend_type = 'durable executor' AND usename = 'alice' AND datname = $1 ORDER BY wait_event = 'SyncRep' DESC, state = 'active' DESC""", database)
+        WHERE backend_type = 'durable executor' AND usename = 'alice' AND datname = $1
+        ORDER BY wait_event = 'SyncRep' DESC, state = 'active' DESC""", database)
 
 
 def terminate(cluster, database):
