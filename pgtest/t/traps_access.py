@@ -91,7 +91,8 @@ def no_writing(cluster):
                         session.execute(sql % relation)
                         if user == "mallory" or "LOCK" not in sql and "FOR UPDATE" not in sql:
                             raise AssertionError("%s could: %s" % (user, sql % relation))
-                        if "FOR UPDATE" in sql and session.query(sql % relation):
+                        # Under df._worker_epoch is no table: there is no row to lock.
+                        if "FOR UPDATE" in sql and name != "_worker_epoch" and session.query(sql % relation):
                             raise AssertionError("%s could: %s" % (user, sql % relation))
                     except PgError as error:
                         if error.sqlstate not in ("42501", "42809", "42704", "42883", "0A000", "55000"):
@@ -244,7 +245,7 @@ def work_in_the_wrong_queue(cluster):
     with cluster.connect(user="mallory") as session:
         run(session, "'SELECT 1' ~> 'SELECT 2'")
     same(cluster.query("SELECT who FROM public.runners"), [])
-    same(cluster.value("SELECT df.status($1)", instance), "pending")
+    same(cluster.value("SELECT df.status($1) IN ('pending', 'running')", instance), True)
     cluster.psql("ALTER ROLE bob LOGIN;" + move % "bob")
     cluster.restart()
     with cluster.connect(user="bob") as session:
