@@ -196,7 +196,7 @@ def role_leaves(cluster, where):
         if role == "sleeper":
             report = wait_until(lambda: failure(cluster, instance), 5, "the dropped role's instance fails")
             same(report["sqlstate"], "42704")
-            has(report["message"], "sleeper")
+            has(report["message"], "submitted_by role no longer exists in pg_roles")
             same(cluster.value("SELECT status FROM df.instances WHERE id = $1", instance), "failed")
         wait_until(lambda: variables(oid) == 0, 5 - (time.monotonic() - begin), "%s's variables go" % role)
         same(cluster.value("SELECT count(*) FROM df.vars WHERE name = 'mine' AND owner::text = $1", str(oid)), 0)
