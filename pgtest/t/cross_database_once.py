@@ -38,8 +38,15 @@ def hold_commits(cluster, database):
 
 
 def release(cluster, database):
-    cluster.reload(synchronous_standby_names="''")
-    cluster.execute("ALTER ROLE alice IN DATABASE %s RESET synchronous_commit" % database)
+    """Also while the server is about to notice that a process of it was killed."""
+    def done():
+        try:
+            cluster.reload(synchronous_standby_names="''")
+            cluster.execute("ALTER ROLE alice IN DATABASE %s RESET synchronous_commit" % database)
+            return cluster.value("SHOW synchronous_standby_names") == ""
+        except (AssertionError, PgError):
+            return False
+    wait_until(done, 60, "the server takes commands", every=0.2)
 
 
 def none_left(cluster, seconds=20):

@@ -46,7 +46,8 @@ def all_cancelled_at_once(cluster):
         run(session, "'SELECT 1'", seconds=10)
         wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE status = 'cancelled'") == NUMBER, 60,
                    "all are cancelled", 0.2)
-        same(cluster.value("SELECT count(*) FROM df_internal.requests"), 0)
+        # An instance is cancelled as soon as that is committed; what is left of it goes when an executor gets to it.
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.requests") == 0, 120, "no request is left")
 
 
 suite.main()
