@@ -61,14 +61,30 @@ if let serverIncludes {
     products += [
         .library(name: "pg_durable", type: .dynamic, targets: ["PgDurable"]),
         .library(name: "pgext_test", type: .dynamic, targets: ["PgExtTest"]),
+        .library(name: "pg_durable_http", type: .dynamic, targets: ["HTTPTransport"]),
     ]
     targets += [
         .target(name: "CPostgres", cSettings: serverC),
+        .target(name: "CHTTPInterface"),
+        // Moves bytes with libcurl, in a library that only the HTTP worker loads.
+        .target(
+            name: "HTTPTransport",
+            dependencies: ["CHTTPInterface"],
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [
+                .linkedLibrary("curl"),
+                .unsafeFlags([
+                    "-static-stdlib", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--as-needed",
+                    "-Xlinker", "--version-script=\(Context.packageDirectory)/exports-http.map",
+                ]),
+            ]
+        ),
         .target(name: "PostgresExtension", dependencies: ["CPostgres"], swiftSettings: strict),
         .target(
             name: "DurablePostgres",
             dependencies: [
-                "CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime",
+                "CPostgres", "CHTTPInterface", "PostgresExtension", "DurableModel", "DurableCore",
+                "DurableRuntime",
             ],
             swiftSettings: strict
         ),

@@ -68,6 +68,18 @@ pgs_datum_get_uuid(pgs_datum value, uint8_t *out)
     memcpy(out, DatumGetUUIDP(value)->data, UUID_LEN);
 }
 
+/* A month counts 30 days, as in the server's comparisons; saturated. */
+int64_t
+pgs_datum_get_interval(pgs_datum value)
+{
+    const Interval *interval = DatumGetIntervalP(value);
+    int64 days = (int64) interval->month * DAYS_PER_MONTH + interval->day, total;
+
+    if (pg_mul_s64_overflow(days, USECS_PER_DAY, &total) || pg_add_s64_overflow(total, interval->time, &total))
+        return days < 0 ? PG_INT64_MIN : PG_INT64_MAX;
+    return total;
+}
+
 pgs_error *
 pgs_datum_print(pgs_datum value, pgs_oid type, const uint8_t **bytes, size_t *length)
 PGS_GUARD_BEGIN

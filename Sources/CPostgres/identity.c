@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -111,6 +112,30 @@ pgs_error *
 pgs_may_use_schema(const char *schema, bool *out)
 PGS_GUARD_BEGIN
     *out = may_use_schema(GetUserId(), schema);
+PGS_GUARD_END
+
+pgs_error *
+pgs_may_execute(pgs_oid role, const char *schema, const char *function, const pgs_oid *types, int32_t count, bool *out)
+PGS_GUARD_BEGIN
+    Oid namespace = get_namespace_oid(schema, true);
+    oidvector *arguments = buildoidvector(types, count);
+    HeapTuple tuple = NULL;
+
+    *out = false;
+    if (OidIsValid(namespace))
+        tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(function), PointerGetDatum(arguments),
+                                ObjectIdGetDatum(namespace));
+    if (HeapTupleIsValid(tuple))
+    {
+        Oid found = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
+
+#if PG_VERSION_NUM >= 160000
+        *out = object_aclcheck(ProcedureRelationId, found, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+        *out = pg_proc_aclcheck(found, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+        ReleaseSysCache(tuple);
+    }
 PGS_GUARD_END
 
 pgs_error *

@@ -21,6 +21,18 @@ PGS_GUARD_BEGIN
     *events = ((happened & WL_LATCH_SET) ? PGS_WAIT_LATCH : 0) | ((happened & WL_TIMEOUT) ? PGS_WAIT_TIMEOUT : 0);
 PGS_GUARD_END
 
+pgs_error *
+pgs_latch_or_readable_wait(int32_t descriptor, int64_t milliseconds, const char *event, int32_t *events)
+PGS_GUARD_BEGIN
+    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0)
+                 | (descriptor >= 0 ? WL_SOCKET_READABLE : 0);
+    long timeout = milliseconds < 0 ? -1 : (long) Min(milliseconds, PGS_WAIT_MILLISECONDS_MAX);
+    int happened = WaitLatchOrSocket(MyLatch, wanted, descriptor, timeout, pgs_wait_event(event));
+
+    *events = ((happened & WL_LATCH_SET) ? PGS_WAIT_LATCH : 0) | ((happened & WL_TIMEOUT) ? PGS_WAIT_TIMEOUT : 0)
+              | ((happened & WL_SOCKET_READABLE) ? PGS_WAIT_READABLE : 0);
+PGS_GUARD_END
+
 void
 pgs_latch_reset(void)
 {

@@ -103,6 +103,7 @@ pgs_error *PGS_NULLABLE pgs_datum_get_bytea(
     pgs_datum value, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
 /* 16 bytes. */
 void pgs_datum_get_uuid(pgs_datum value, uint8_t *out);
+int64_t pgs_datum_get_interval(pgs_datum value);
 /* Any value as its type's output function prints it, UTF-8. */
 pgs_error *PGS_NULLABLE pgs_datum_print(
     pgs_datum value, pgs_oid type, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);

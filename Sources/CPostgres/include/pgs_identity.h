@@ -36,6 +36,9 @@ pgs_error *PGS_NULLABLE pgs_run_outside_extension(const char *sql);
 
 /* Whether the current role has USAGE on `schema`. */
 pgs_error *PGS_NULLABLE pgs_may_use_schema(const char *schema, bool *out);
+/* Whether `role` may execute the function now; false when there is none with exactly these types of arguments. */
+pgs_error *PGS_NULLABLE pgs_may_execute(
+    pgs_oid role, const char *schema, const char *function, const pgs_oid *types, int32_t count, bool *out);
 
 /* superuser, or BYPASSRLS: sees every role's rows. */
 pgs_error *PGS_NULLABLE pgs_sees_all_rows(bool *out);

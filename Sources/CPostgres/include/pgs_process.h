@@ -93,11 +93,20 @@ void pgs_lwlock_release(void *lock);
 
 /* ---------------------------------------------------------------- latch, interrupts (latch.c, interrupts.c) */
 
-typedef enum pgs_wait_events { PGS_WAIT_LATCH = 1, PGS_WAIT_TIMEOUT = 2 } pgs_wait_events;
+typedef enum pgs_wait_events { PGS_WAIT_LATCH = 1, PGS_WAIT_TIMEOUT = 2, PGS_WAIT_READABLE = 4 } pgs_wait_events;
 
 /* Waits for this process's latch, at most `milliseconds` (negative: no limit; clamped to a day). Ends the process
    with the postmaster. `event` names the wait for pg_stat_activity where the server can (17 and later). */
 pgs_error *PGS_NULLABLE pgs_latch_wait(int64_t milliseconds, const char *event, int32_t *events);
+/* The same, and also until `descriptor` can be read (an epoll descriptor: until one of its own has an event);
+   a negative one is none. */
+pgs_error *PGS_NULLABLE pgs_latch_or_readable_wait(
+    int32_t descriptor, int64_t milliseconds, const char *event, int32_t *events);
+/*
+ * Loads `name`.so from the server's library directory, for this process and for good, without running anything of the
+ * server's; NULL with a text in `why` when it is not there or has no such function.
+ */
+void *PGS_NULLABLE pgs_load_function(const char *name, const char *function, char *why, size_t size);
 void pgs_latch_reset(void);
 void pgs_latch_set_own(void);
 /*

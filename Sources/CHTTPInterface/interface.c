@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Compiles the header by itself. */
+#include "http_transport.h"
