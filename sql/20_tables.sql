@@ -129,6 +129,14 @@ CREATE TABLE df_internal.variables (
     PRIMARY KEY (role, name, number)
 );
 
+-- Which hosts a role (0: every role) may ask over HTTP; written by superusers.
+CREATE TABLE df_internal.http_rules (
+    role oid NOT NULL,
+    allowed int2 NOT NULL,
+    pattern text COLLATE "C" NOT NULL,
+    PRIMARY KEY (role, pattern)
+);
+
 ALTER TABLE df_internal.catalog ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.home ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.graphs ENABLE ROW LEVEL SECURITY;
@@ -142,6 +150,7 @@ ALTER TABLE df_internal.timers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.signals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE df_internal.variables ENABLE ROW LEVEL SECURITY;
+ALTER TABLE df_internal.http_rules ENABLE ROW LEVEL SECURITY;
 
 -- Rows come and go quickly in these; vacuum's truncation would queue everybody behind an exclusive lock.
 ALTER TABLE df_internal.journal SET (

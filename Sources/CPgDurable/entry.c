@@ -26,6 +26,14 @@ PGS_SWIFT_FUNCTION(df_if_then_op);
 PGS_SWIFT_FUNCTION(df_if_else_op);
 PGS_SWIFT_FUNCTION(df_start);
 PGS_SWIFT_FUNCTION(df_cancel);
+PGS_SWIFT_FUNCTION(df_http);
+PGS_SWIFT_FUNCTION(df_http_retrying);
+PGS_SWIFT_FUNCTION(df_http_multipart);
+PGS_SWIFT_FUNCTION(df_http_multipart_retrying);
+PGS_SWIFT_FUNCTION(df_http_allow);
+PGS_SWIFT_FUNCTION(df_http_deny);
+PGS_SWIFT_FUNCTION(df_http_forget);
+PGS_SWIFT_FUNCTION(df_http_rules);
 PGS_SWIFT_FUNCTION(df_signal);
 PGS_SWIFT_FUNCTION(df_signals);
 PGS_SWIFT_FUNCTION(df_status);
@@ -66,6 +74,7 @@ PGS_SWIFT_WORKER(pg_durable_launcher_main);
 PGS_SWIFT_WORKER(pg_durable_scheduler_main);
 PGS_SWIFT_WORKER(pg_durable_executor_main);
 PGS_SWIFT_WORKER(pg_durable_start_main);
+PGS_SWIFT_WORKER(pg_durable_http_main);
 
 /* "2026-11-22T16:42:20Z": scripts/build compiles in UTC, and the compiler honours SOURCE_DATE_EPOCH. */
 const char *

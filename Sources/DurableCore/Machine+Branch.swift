@@ -34,6 +34,10 @@ extension Machine {
         var sequence: Int64 = 0
         /// Journalled attempts of the step it waits for.
         var attempts: Int32 = 0
+        /// The last of these attempts has neither an answer nor a failure in the journal.
+        var isUnanswered = false
+        /// `sequence` when control came to where it waits: the same for all attempts of a step.
+        var arrived: Int64 = 0
 
         init(parent: Parent?, entry: NodeIndex, names: [Bytes: Bytes], born: Timestamp) {
             self.born = born
@@ -45,7 +49,7 @@ extension Machine {
         /// Whether a decision can be made about it at once, whatever the time is.
         var isUndecided: Bool {
             switch waiting {
-            case .entered, .step: false
+            case .entered, .step, .backoff: false
             case .timer(_, let due), .pause(_, let due): due == nil
             case .signal(_, let wait): wait.needsTimer
             case .fork: true
@@ -110,6 +114,8 @@ extension Machine {
         /// Control is on its way; never seen between two calls.
         case entered
         case step(NodeIndex)
+        /// The step is to be tried again, later.
+        case backoff(NodeIndex, due: Timestamp)
         case timer(NodeIndex, due: Timestamp?)
         case pause(NodeIndex, due: Timestamp?)
         case signal(NodeIndex, SignalWait)
@@ -121,7 +127,7 @@ extension Machine {
             switch self {
             case .entered: nil
             case .step(let node), .fork(let node), .arms(let node): node
-            case .timer(let node, _), .pause(let node, _): node
+            case .timer(let node, _), .pause(let node, _), .backoff(let node, _): node
             case .signal(let node, _): node
             }
         }
@@ -129,6 +135,7 @@ extension Machine {
         var due: Timestamp? {
             switch self {
             case .timer(_, let due), .pause(_, let due): due
+            case .backoff(_, let due): due
             case .signal(_, let wait): wait.due
             case .entered, .step, .fork, .arms: nil
             }

@@ -15,6 +15,8 @@ extension Machine {
             guard var branch = branches.removeValue(forKey: id) else { return }
             let old = Standing(branch)
             branch.attempts = 0
+            branch.isUnanswered = false
+            branch.arrived = branch.sequence
             branch.waiting = .entered
             if let end = follow(flow, in: &branch, id, at: at) {
                 note(id, from: old, to: nil)

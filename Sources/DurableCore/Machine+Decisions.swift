@@ -126,7 +126,7 @@ extension Machine {
     ) -> Event? {
         let due: Timestamp
         switch waiting {
-        case .entered, .step:
+        case .entered, .step, .backoff:
             return nil
         case .fork(let node):
             let count = Int32(truncatingIfNeeded: armNodes(of: node).count)

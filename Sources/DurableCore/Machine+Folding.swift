@@ -125,7 +125,13 @@ extension Machine {
         case (.attemptStarted(let number), .step(let node)):
             guard number > 0 else { throw ReplayError(.impossibleNumber, at: entry) }
             branches[id]?.attempts = number
+            branches[id]?.isUnanswered = true
             trace?.attempted(node, number: number, at: entry.at)
+        case (.timerSet(let due), .step(let node)) where isRequest(node):
+            branches[id]?.isUnanswered = false
+            wait(id, .backoff(node, due: due))
+        case (.timerFired, .backoff(let node, _)):
+            wait(id, .step(node))
         case (.timerSet(let due), .timer(let node, due: nil)):
             wait(id, .timer(node, due: due))
         case (.timerSet(let due), .pause(let node, due: nil)):

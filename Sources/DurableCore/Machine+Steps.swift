@@ -37,6 +37,15 @@ extension Machine {
         )
     }
 
+    /// Folds that the step `branch` waits for is to be tried again at `due`; returns the entry to store.
+    public mutating func delayStep(
+        _ branch: BranchID,
+        until due: Timestamp,
+        at: Timestamp
+    ) throws(ReplayError) -> JournalEntry {
+        try append(.timerSet(due: due), to: branch, at: at)
+    }
+
     /// The text of the SQL step that `branch` waits for, with variables and names replaced; nil when it waits for
     /// no SQL step.
     ///

@@ -26,6 +26,8 @@ public struct Machine: Sendable {
     public internal(set) var nextBranch = BranchID(rawValue: 1)
     /// Whether a SIGNAL node is in the graph.
     public let hasSignalNodes: Bool
+    /// Whether a node that asks a peer over the network is in the graph.
+    public let hasRequestNodes: Bool
 
     var branches: [BranchID: Branch] = [:]
     /// Branches that need a decision which can be made at once, whatever the time is.
@@ -48,6 +50,7 @@ public struct Machine: Sendable {
     init(record: InstanceRecord, tracing: Bool) {
         self.record = record
         hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
+        hasRequestNodes = record.graph.nodes.contains { $0.kind == .http || $0.kind == .httpMultipart }
         if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
         branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
@@ -63,6 +66,7 @@ public struct Machine: Sendable {
         switch found.waiting {
         case .step(let node): return .step(node)
         case .timer(let node, let due), .pause(let node, let due): return .timer(node, due: due)
+        case .backoff(let node, let due): return .timer(node, due: due)
         case .signal(let node, let wait):
             return .signal(node, name: wait.name, due: wait.due, needsTimer: wait.needsTimer)
         case .fork(let node): return .fork(node, count: armNodes(of: node).count)
@@ -110,6 +114,9 @@ public struct Machine: Sendable {
 
     /// How many attempts of the step that `branch` waits for have been journalled.
     public func attempts(of branch: BranchID) -> Int32 { branches[branch]?.attempts ?? 0 }
+
+    /// Whether the last attempt of the step that `branch` waits for has no outcome in the journal.
+    public func isUnanswered(_ branch: BranchID) -> Bool { branches[branch]?.isUnanswered ?? false }
 
     /// Whether nothing has been journalled yet: the instance as `df.start` left it.
     public var isFresh: Bool { !hasEntries }

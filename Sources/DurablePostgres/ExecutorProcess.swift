@@ -15,6 +15,7 @@ public enum ExecutorProcess {
         public var allowsSuperusers: Bool
         /// A step that waited longer than this for its executor fails; 0: it waits as long as it takes.
         public var waitMaxMicroseconds: Int64
+        public var requests = RequestSettings()
 
         public init(
             turns: ExecutorSettings,
@@ -74,6 +75,7 @@ public enum ExecutorProcess {
         let born = pgs_now()
         var executor = Executor(port: ServerPort(role: role))
         executor.port.allowsSuperusers = settings().allowsSuperusers
+        executor.port.requests = settings().requests
         var work = pgs_work()
         var turns = 0
         while true {
@@ -82,6 +84,7 @@ public enum ExecutorProcess {
             try check(pgs_interrupts_service(&reloaded))
             let current = settings()
             executor.port.allowsSuperusers = current.allowsSuperusers
+            executor.port.requests = current.requests
             executor.settings = current.turns
             if pgs_slot_must_leave() || executor.port.mustLeave { return }
             if pgs_now() &- born > current.ageMaxMicroseconds { return }

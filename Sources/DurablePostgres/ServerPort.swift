@@ -36,6 +36,8 @@ public struct ServerPort: ExecutorPort {
     private var failureLog = FailureLog()
     /// The id that users see of the instance loaded last, for the log.
     private var lastLoaded: (instance: InstanceID, publicID: Bytes)?
+    /// What requests over the network may do.
+    public var requests = RequestSettings()
     /// The setting `pg_durable.enable_superuser_instances`.
     public var allowsSuperusers = false
 

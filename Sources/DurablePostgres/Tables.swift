@@ -36,6 +36,7 @@ enum Tables {
         "requests",
         [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_INT2, PGS_TEXT]
     )
+    static let httpRules = TableShape("http_rules", [PGS_OID, PGS_INT2, PGS_TEXT])
     static let variables = TableShape(
         "variables",
         [PGS_OID, PGS_INT8, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT]

@@ -10,6 +10,7 @@ extension Executor {
             case completed(Bytes)
             case failed(StepFailure)
             case attempted
+            case delayed(until: Timestamp)
         }
 
         var branch: BranchID
@@ -25,6 +26,7 @@ extension Executor {
     /// What a commit has changed.
     struct Stored {
         var activated: [BranchID] = []
+        var deactivated: [BranchID] = []
         var hasEnded = false
         var isUnfinished = false
     }
@@ -70,7 +72,11 @@ extension Executor {
             return .supersede
         }
         switch result {
-        case .committed: return end
+        case .committed:
+            if machine.hasRequestNodes, case .committed(let stored) = end {
+                giveUpRequests(of: machine.record.id, stored)
+            }
+            return end
         case .failed(let failure): return .failed(failure)
         case .superseded:
             if case .committed = end { return .superseded }
@@ -86,7 +92,10 @@ extension Executor {
 
     /// Rebuilds the machine from the tables.
     mutating func load(_ instance: InstanceID) throws(Port.Failure) -> Loaded {
-        guard let stored = try port.load(instance) else { return .end(.dropped) }
+        guard let stored = try port.load(instance) else {
+            port.takeBackRequests(of: instance, nil)
+            return .end(.dropped)
+        }
         var machine = Machine(record: stored.record)
         do throws(ReplayError) {
             try machine.fold(all: stored.journal)
@@ -165,6 +174,8 @@ extension Machine {
                 checkpoint.entries.append(try failStep(step.branch, failure, at: now))
             case .attempted:
                 checkpoint.entries.append(try startAttempt(step.branch, at: now))
+            case .delayed(let due):
+                checkpoint.entries.append(try delayStep(step.branch, until: due, at: now))
             }
         }
         if news.cancelIsOwn, let reason = news.cancelReason, step != nil {
@@ -198,6 +209,7 @@ extension Machine {
         end = .committed(
             Executor<Port>.Stored(
                 activated: decided.activated,
+                deactivated: decided.deactivated,
                 hasEnded: outcome != nil,
                 isUnfinished: decided.isUnfinished
             )

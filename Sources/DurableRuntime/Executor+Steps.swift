@@ -4,24 +4,19 @@ import DurableCore
 public import DurableModel
 
 extension Executor {
-    /// Why a step is failed without being run, or nil.
-    mutating func refusal(of node: NodeIndex, _ machine: Machine, _ branch: BranchID) -> StepFailure? {
+    /// Why a step is failed without being run again, or nil.
+    ///
+    /// `retries` are attempts that were asked for.
+    mutating func exhausted(_ attempts: Int32, allowing retries: Int32 = 0) -> StepFailure? {
         if let late = lateness.take() { return late }
-        let attempts = machine.attempts(of: branch)
-        if attempts >= max(settings.stepAttemptsMax, 1) {
-            return StepFailure(
-                sqlstate: Bytes("57P02".utf8),
-                message: Bytes("step was begun \(attempts) times and never came to an end".utf8),
-                hint: Bytes(
-                    "The server or the step's process ended each time while the step was running."
-                        .utf8
-                )
-            )
-        }
-        guard machine.record.graph.node(node)?.kind != .sql else { return nil }
+        let most = max(settings.stepAttemptsMax, 1).addingReportingOverflow(retries).partialValue
+        guard attempts >= most else { return nil }
         return StepFailure(
-            sqlstate: Bytes("0A000".utf8),
-            message: Bytes("df.http() is disabled".utf8)
+            sqlstate: Bytes("57P02".utf8),
+            message: Bytes("step was begun \(attempts) times and never came to an end".utf8),
+            hint: Bytes(
+                "The server or the step's process ended each time while the step was running.".utf8
+            )
         )
     }
 

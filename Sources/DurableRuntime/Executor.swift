@@ -121,8 +121,9 @@ public struct Executor<Port: ExecutorPort> {
         _ current: BranchID,
         _ branch: inout BranchID?
     ) throws(Port.Failure) -> Progress? {
+        if machine.isRequest(node) { return try carryOutRequest(of: &machine, current, &branch) }
         var end = StepEnd(current, machine)
-        if let failure = refusal(of: node, machine, current) {
+        if let failure = exhausted(machine.attempts(of: current)) {
             end.news = .failed(failure)
         } else {
             if port.isInProbation {
@@ -168,7 +169,7 @@ public struct Executor<Port: ExecutorPort> {
     }
 
     /// Chooses what to go on with and hands the other branches that the commit woke to others.
-    private mutating func handOut(
+    mutating func handOut(
         _ stored: Stored,
         of machine: Machine,
         current: BranchID?
@@ -187,7 +188,7 @@ public struct Executor<Port: ExecutorPort> {
         return next
     }
 
-    private mutating func leave(
+    mutating func leave(
         _ result: CommitEnd,
         _ instance: InstanceID
     ) throws(Port.Failure) -> Progress {

@@ -167,6 +167,36 @@ public enum CommitResult: Hashable, Sendable {
     case failed(StepFailure)
 }
 
+/// The attempt of a step that a request belongs to.
+public struct RequestPlace: Hashable, Sendable {
+    public var instance: InstanceID
+    public var branch: BranchID
+    /// Of the journal's entry about the attempt.
+    public var sequence: Int64
+
+    public init(instance: InstanceID, branch: BranchID, sequence: Int64) {
+        self.instance = instance
+        self.branch = branch
+        self.sequence = sequence
+    }
+}
+
+/// What is known of a request; only a hint: what was lost with a process is unknown.
+public enum RequestState: Hashable, Sendable {
+    case unknown
+    case waiting
+    case answered(HTTPAnswer)
+}
+
+/// Whether a request may leave.
+public enum RequestHold: Hashable, Sendable {
+    case held
+    /// Not now: as many are under way as may be.
+    case full
+    /// The role may not, or not there.
+    case refused(StepFailure)
+}
+
 /// The executor's hold on the outside world.
 ///
 /// One adapter stands on the server, one in memory for the simulator.
@@ -217,6 +247,27 @@ public protocol ExecutorPort {
 
     /// Whether the executor should give its place to somebody else between two steps.
     mutating func shouldYield() -> Bool
+
+    /// What is known of a request that was handed over.
+    mutating func requestState(_ place: RequestPlace) throws(Failure) -> RequestState
+
+    /// Checks that the role may send the request now, and keeps a place for it.
+    ///
+    /// Nothing leaves before `sendRequest`; a place that is neither sent nor taken back goes with the process.
+    mutating func holdRequest(
+        _ request: HTTPRequest,
+        isMultipart: Bool,
+        _ place: RequestPlace
+    ) throws(Failure) -> RequestHold
+
+    /// Hands the request over that `holdRequest` has kept; its answer makes the branch ready.
+    mutating func sendRequest(_ place: RequestPlace)
+
+    /// Gives up whatever was asked for `branch`, or for all of the instance; a transfer ends at once.
+    mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?)
+
+    /// Any number, for jitter.
+    mutating func random() -> UInt64
 
     /// The wall clock.
     func now() -> Timestamp

@@ -51,6 +51,34 @@ public struct MemoryPort: ExecutorPort {
 
     public mutating func shouldYield() -> Bool { world.random.chance(world.faults.yields) }
 
+    public mutating func requestState(_ place: RequestPlace) throws(SimulatedCrash) -> RequestState {
+        try world.boundary(born)
+        return world.network.state(of: place)
+    }
+
+    public mutating func holdRequest(
+        _ request: HTTPRequest,
+        isMultipart: Bool,
+        _ place: RequestPlace
+    ) throws(SimulatedCrash) -> RequestHold {
+        try world.boundary(born)
+        if world.random.chance(world.faults.interrupts) { return .full }
+        world.network.hold(request, at: place)
+        return .held
+    }
+
+    public mutating func sendRequest(_ place: RequestPlace) {
+        if world.network.send(place) {
+            world.push([Ready(instance: place.instance, branch: place.branch)])
+        }
+    }
+
+    public mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?) {
+        world.network.takeBack(instance, branch)
+    }
+
+    public mutating func random() -> UInt64 { world.random.next() }
+
     public mutating func makeReady(_ ready: [Ready]) { world.push(ready) }
 
     public mutating func load(_ instance: InstanceID) throws(SimulatedCrash) -> StoredInstance? {

@@ -53,6 +53,7 @@ public final class World {
     public internal(set) var store = MemoryStore()
     public internal(set) var now = Timestamp(rawValue: 0)
     public var random: SplitMix64
+    public internal(set) var network = SimulatedNetwork()
     public var faults: Faults
     public var isInProbation = false
     public var settings: ExecutorSettings
@@ -181,6 +182,8 @@ public final class World {
         } catch {
             log?("\(depth): \(error)")
             mayMissHints = true
+            // What a process held and had not sent goes with it.
+            network.forgetHeld(of: ready.instance)
             if error.isServer { crashServer() }
             executors.append(newExecutor())
         }
@@ -190,6 +193,7 @@ public final class World {
     private var generation = 0
 
     private func crashServer() {
+        network.forgetAll()
         generation += 1
         queue = []
         executors = executors.map { _ in newExecutor() }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
+internal import CPostgres
 internal import DurablePostgres
 internal import PostgresExtension
 
@@ -11,6 +12,8 @@ extension Launcher {
                 slots: { PgDurable.Settings.executorsMax },
                 entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) }
             )
+            try check(pgs_exchange_request(Int32(clamping: HTTPSettings.maxInFlight.value &* 2)))
+            try HTTPWorkerProcess.register()
         } catch {
             Log.report(error, doing: "registering the durable launcher")
         }

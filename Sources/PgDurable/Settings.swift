@@ -181,6 +181,7 @@ enum Settings {
             try defineStarts()
             try RetentionParameters.define()
             try CompatibilitySettings.define()
+            try HTTPSettings.define()
             // The prefix stays open: scripts may set parameters of the original that mean nothing here.
         }
     }
@@ -204,13 +205,15 @@ extension Settings {
         Probation.attemptsMax = Int32(clamping: maxStepCrashes.value)
         Probation.isOn = isInProbation
         CrossDatabase.isExactlyOnce = isExactlyOnceElsewhere
-        return ExecutorProcess.Settings(
+        var settings = ExecutorProcess.Settings(
             turns: turns(),
             idleMilliseconds: Int64(executorIdleTimeout.value),
             ageMaxMicroseconds: Int64(executorMaxAge.value) * 1_000_000,
             allowsSuperusers: allowsSuperusers,
             waitMaxMicroseconds: Int64(executionAcquireTimeout.value) * 1_000_000
         )
+        settings.requests = HTTPSettings.requests()
+        return settings
     }
 
     /// What the turn loop works by.

@@ -12,6 +12,11 @@ func executorMain(_ argument: UInt64) -> Int32 {
     return ExecutorProcess.run(argument) { Settings.executor() }
 }
 
+@c(pg_durable_http_main_swift)
+func httpMain(_ argument: UInt64) -> Int32 {
+    HTTPWorkerProcess.run { HTTPSettings.worker() }
+}
+
 @c(pg_durable_scheduler_main_swift)
 func schedulerMain(_ argument: UInt64) -> Int32 {
     SchedulerProcess.run(argument) { Settings.retention() }

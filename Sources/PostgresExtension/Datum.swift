@@ -73,6 +73,11 @@ struct Datum: ~Copyable {
         return Int64(truncatingIfNeeded: word)
     }
 
+    borrowing func interval() throws(PostgresError) -> Int64 {
+        try expect(.interval)
+        return pgs_datum_get_interval(word)
+    }
+
     borrowing func uuid() throws(PostgresError) -> [UInt8] {
         try expect(.uuid)
         let word = word

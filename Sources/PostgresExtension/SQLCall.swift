@@ -65,6 +65,11 @@ public struct SQLCall: ~Copyable {
         try argument(index).timestamptz()
     }
 
+    /// An interval in microseconds; a month counts 30 days.
+    public borrowing func interval(_ index: Int) throws(PostgresError) -> Int64 {
+        try argument(index).interval()
+    }
+
     /// 16 bytes.
     public borrowing func uuid(_ index: Int) throws(PostgresError) -> [UInt8] {
         try argument(index).uuid()

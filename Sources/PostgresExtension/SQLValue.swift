@@ -54,6 +54,7 @@ public struct SQLType: RawRepresentable, Hashable, Sendable {
     public static let void = SQLType(rawValue: 2278)
     public static let uuid = SQLType(rawValue: 2950)
     public static let jsonb = SQLType(rawValue: 3802)
+    public static let interval = SQLType(rawValue: 1186)
     public static let regrole = SQLType(rawValue: 4096)
     /// Not known: a call without a call site, as from C.
     public static let undeclared = SQLType(rawValue: 0)

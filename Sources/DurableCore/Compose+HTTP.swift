@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: PostgreSQL
+
+public import DurableModel
+
+/// The arguments of `df.http` and `df.http_multipart` as SQL gives them.
+public struct HTTPArguments: Sendable {
+    public var url: Bytes
+    public var method: Bytes
+    public var body: Bytes?
+    /// JSON text; nil for none.
+    public var parts: Bytes?
+    /// JSON text; nil for none.
+    public var headers: Bytes?
+    public var timeoutSeconds: Int32
+    public var options: HTTPOptions?
+
+    public init(url: Bytes, method: Bytes, timeoutSeconds: Int32) {
+        self.url = url
+        self.method = method
+        self.timeoutSeconds = timeoutSeconds
+    }
+}
+
+/// What the original does not have: when to ask again, and where a redirect may lead.
+public struct HTTPOptions: Sendable {
+    public var retries: Int32
+    public var backoffMilliseconds: Int64
+    public var followsRedirects: Bool
+    /// "retry" or "fail".
+    public var onUnknown: Bytes
+
+    public init(retries: Int32, backoffMilliseconds: Int64, followsRedirects: Bool, onUnknown: Bytes) {
+        self.retries = retries
+        self.backoffMilliseconds = backoffMilliseconds
+        self.followsRedirects = followsRedirects
+        self.onUnknown = onUnknown
+    }
+}
+
+extension Compose {
+    /// `df.http`: asks a peer and returns what it answers.
+    public static func http(_ arguments: HTTPArguments) throws(EnvelopeError) -> Bytes {
+        let method = try checkRequest(arguments, multipart: false)
+        var config = JSONObjectWriter()
+        config.member("url", string: try checked(arguments.url))
+        config.member("method", string: method)
+        config.member("body", string: try arguments.body.map(checked))
+        try finish(&config, arguments)
+        return EnvelopeNode(kind: .http, query: config.finish()).print()
+    }
+
+    /// `df.http_multipart`: the same with a body of parts, whose contents are looked at when it runs.
+    public static func httpMultipart(_ arguments: HTTPArguments) throws(EnvelopeError) -> Bytes {
+        let method = try checkRequest(arguments, multipart: true)
+        guard let parts = arguments.parts else {
+            throw EnvelopeError(.invalidParameterValue, "parts is required and cannot be NULL")
+        }
+        let list = JSONDocument.parse(parts)?.root
+        guard let list, list.kind == .array else {
+            throw EnvelopeError(.invalidParameterValue, "parts must be a JSON array of part objects")
+        }
+        guard list.count > 0 else {
+            throw EnvelopeError(.invalidParameterValue, "parts must contain at least one part")
+        }
+        var config = JSONObjectWriter()
+        config.member("url", string: try checked(arguments.url))
+        config.member("method", string: method)
+        config.member("parts", raw: list.compacted())
+        try finish(&config, arguments)
+        return EnvelopeNode(kind: .httpMultipart, query: config.finish()).print()
+    }
+
+    private static func finish(
+        _ config: inout JSONObjectWriter,
+        _ arguments: HTTPArguments
+    ) throws(EnvelopeError) {
+        let headers = arguments.headers.flatMap { JSONDocument.parse($0)?.root }
+        config.member("headers", raw: headers?.compacted() ?? Bytes("null".utf8))
+        config.member("timeout_seconds", integer: Int64(arguments.timeoutSeconds))
+        guard let options = arguments.options else { return }
+        guard (0...HTTPNode.retriesMax).contains(Int64(options.retries)) else {
+            throw EnvelopeError(
+                .invalidParameterValue,
+                "retries must be between 0 and \(Bytes("\(HTTPNode.retriesMax)".utf8))"
+            )
+        }
+        guard options.backoffMilliseconds >= 0 else {
+            throw EnvelopeError(.invalidParameterValue, "backoff must not be negative")
+        }
+        guard [Bytes("retry".utf8), Bytes("fail".utf8)].contains(options.onUnknown) else {
+            throw EnvelopeError(.invalidParameterValue, "on_unknown must be 'retry' or 'fail'")
+        }
+        config.member("follow_redirects", bool: options.followsRedirects)
+        config.member("retries", integer: Int64(options.retries))
+        config.member("backoff_milliseconds", integer: options.backoffMilliseconds)
+        config.member("on_unknown", string: options.onUnknown)
+    }
+
+    /// Scheme, method and timeout, in this order; the method in upper case.
+    private static func checkRequest(
+        _ arguments: HTTPArguments,
+        multipart: Bool
+    ) throws(EnvelopeError) -> Bytes {
+        let url = arguments.url
+        if !url.contains(UInt8(ascii: "{")) {
+            let scheme = HTTPNode.scheme(of: url)
+            guard HTTPNode.isAllowed(scheme: scheme) else {
+                throw EnvelopeError(
+                    .invalidParameterValue,
+                    "Blocked: unsupported URL scheme '\(quoting: scheme)'. Only http and https are allowed."
+                )
+            }
+        }
+        let method = Bytes(
+            arguments.method.map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 0x20 : $0 }
+        )
+        let methods = HTTPNode.methods(multipart: multipart)
+        guard methods.contains(method) else {
+            let subject: ByteText = multipart ? "Invalid HTTP method for multipart" : "Invalid HTTP method"
+            let list = Bytes(methods.joined(separator: Bytes(", ".utf8)))
+            throw EnvelopeError(
+                .invalidParameterValue,
+                "\(subject.bytes): \(quoting: arguments.method). Must be one of \(list)"
+            )
+        }
+        guard arguments.timeoutSeconds > 0 else {
+            throw EnvelopeError(.invalidParameterValue, "Timeout must be positive")
+        }
+        return method
+    }
+}
+
+extension HTTPNode {
+    /// What precedes the first `://`, or all of the text.
+    static func scheme(of url: Bytes) -> Bytes {
+        let mark = Bytes("://".utf8)
+        var i = 0
+        while i + mark.count <= url.count {
+            if url[i..<i + mark.count].elementsEqual(mark) { return Bytes(url[..<i]) }
+            i += 1
+        }
+        return url
+    }
+
+    static func isAllowed(scheme: Bytes) -> Bool {
+        [Bytes("http".utf8), Bytes("https".utf8)].contains(HTTPHost.lowercased(scheme))
+    }
+}

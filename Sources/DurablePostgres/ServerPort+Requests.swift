@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+public import DurableCore
+public import DurableModel
+public import DurableRuntime
+public import PostgresExtension
+
+/// What the composition root takes from the settings about requests over the network.
+public struct RequestSettings: Sendable {
+    public var isEnabled = true
+    public var allowedHosts: [Bytes] = []
+    public var allowsPrivateNetworks = false
+    /// Bytes of a response's body.
+    public var responseSizeMax: Int64 = 16 << 20
+    /// Bytes of a request, all of it.
+    public var requestSizeMax = 16 << 20
+    public var timeoutMaxMilliseconds: Int64 = 600_000
+
+    public init() {}
+}
+
+// Requests leave through a process without a database: this side keeps them in shared memory and looks for answers.
+extension ServerPort {
+    public mutating func requestState(_ place: RequestPlace) throws(PostgresError) -> RequestState {
+        var state = PGS_QUESTION_UNKNOWN
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var length = 0
+        try check(
+            pgs_question_look(
+                place.instance.rawValue,
+                place.branch.rawValue,
+                place.sequence,
+                &state,
+                &bytes,
+                &length
+            )
+        )
+        defer { pgs_bytes_free(bytes) }
+        switch state {
+        case PGS_QUESTION_WAITING: return .waiting
+        case PGS_QUESTION_ANSWERED:
+            let answer = HTTPAnswer(encoded: Bytes(UnsafeBufferPointer(start: bytes, count: length)))
+            return answer.map(RequestState.answered) ?? .unknown
+        default: return .unknown
+        }
+    }
+
+    public mutating func holdRequest(
+        _ request: HTTPRequest,
+        isMultipart: Bool,
+        _ place: RequestPlace
+    ) throws(PostgresError) -> RequestHold {
+        let role = role
+        let settings = requests
+        let refusal = try ServerPort.transaction { () throws(PostgresError) in
+            try ServerPort.refusal(of: request, isMultipart: isMultipart, role: role, settings)
+        }
+        if let refusal { return .refused(refusal) }
+        var request = request
+        request.policy.allowsPrivateNetworks = settings.allowsPrivateNetworks
+        request.policy.responseSizeMax = settings.responseSizeMax
+        request.timeoutMilliseconds = min(request.timeoutMilliseconds, settings.timeoutMaxMilliseconds)
+        let rules = try ServerPort.transaction { () throws(PostgresError) in
+            try RequestRules.all(of: role)
+        }
+        request.policy.allowedHosts = settings.allowedHosts + rules.filter(\.isAllowed).map(\.pattern)
+        request.policy.deniedHosts = rules.filter { !$0.isAllowed }.map(\.pattern)
+        let bytes = request.encoded()
+        guard bytes.count <= settings.requestSizeMax else {
+            return .refused(
+                StepFailure(
+                    sqlstate: Bytes("54000".utf8),
+                    message: Bytes("HTTP request exceeds the limit".utf8),
+                    hint: Bytes(
+                        "The limit is pg_durable.http_max_request_size, \(settings.requestSizeMax) bytes."
+                            .utf8
+                    )
+                )
+            )
+        }
+        var result = PGS_QUESTION_FULL
+        try check(
+            bytes.withUnsafeBufferPointer { buffer in
+                buffer.baseAddress.flatMap {
+                    pgs_question_hold(
+                        role,
+                        place.instance.rawValue,
+                        place.branch.rawValue,
+                        place.sequence,
+                        RequestGroup.number(of: request.url),
+                        $0,
+                        buffer.count,
+                        &result
+                    )
+                }
+            }
+        )
+        return result == PGS_QUESTION_ASKED ? .held : .full
+    }
+
+    public mutating func sendRequest(_ place: RequestPlace) {
+        pgs_question_release(place.instance.rawValue, place.branch.rawValue, place.sequence)
+    }
+
+    public mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?) {
+        if let error = pgs_question_take_back(instance.rawValue, branch?.rawValue ?? -1) {
+            // What cannot be taken back is answered, looked at and dropped later.
+            pgs_error_free(error)
+            pgs_step_abort()
+        }
+    }
+
+    public mutating func random() -> UInt64 { UInt64(pgs_random32()) << 32 | UInt64(pgs_random32()) }
+
+    /// Why this role may not ask at all now; the rest is decided where the request leaves.
+    private static func refusal(
+        of request: HTTPRequest,
+        isMultipart: Bool,
+        role: UInt32,
+        _ settings: RequestSettings
+    ) throws(PostgresError) -> StepFailure? {
+        let (text, json, int4): (UInt32, UInt32, UInt32) = (25, 3802, 23)
+        let types = isMultipart ? [text, text, json, json, int4] : [text, text, text, json, int4]
+        let name: StaticString = isMultipart ? "http_multipart" : "http"
+        var may = false
+        try check(
+            types.withUnsafeBufferPointer { types in
+                types.baseAddress.flatMap {
+                    pgs_may_execute(role, "df", name.cString, $0, Int32(types.count), &may)
+                }
+            }
+        )
+        guard may else {
+            var shown: UnsafePointer<UInt8>?
+            var length = 0
+            try check(pgs_role_name(role, &shown, &length))
+            let roleName = Bytes(UnsafeBufferPointer(start: shown, count: length))
+            return StepFailure(
+                sqlstate: Bytes("42501".utf8),
+                message: Bytes("role \"".utf8) + roleName
+                    + Bytes("\" does not have EXECUTE privilege on df.\(name)()".utf8),
+                hint: Bytes("A superuser grants it with df.grant_usage(role, include_http => true).".utf8)
+            )
+        }
+        guard settings.isEnabled else {
+            return StepFailure(
+                sqlstate: Bytes("42501".utf8),
+                message: Bytes("Blocked: outbound HTTP requests are disabled".utf8),
+                hint: Bytes("The setting is pg_durable.http_enabled.".utf8)
+            )
+        }
+        return nil
+    }
+}
+
+/// What requests to one destination have in common, for the limit per host.
+enum RequestGroup {
+    /// A hash of scheme, host and port as they are written; other spellings only count apart.
+    static func number(of url: Bytes) -> UInt32 {
+        var hash: UInt32 = 2_166_136_261
+        var slashes = 0
+        for byte in url {
+            if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "?") {
+                slashes += 1
+                if slashes > 2 { break }
+            }
+            hash = (hash ^ UInt32(byte | 0x20)) &* 16_777_619
+        }
+        return max(hash, 1)
+    }
+}

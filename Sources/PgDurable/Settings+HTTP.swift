@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+internal import DurablePostgres
+internal import PostgresExtension
+
+/// The settings of HTTP steps.
+enum HTTPSettings {
+    static let enabled = Setting(
+        SettingInfo("pg_durable.http_enabled", .sighup, "Lets steps make HTTP requests."),
+        initial: true
+    )
+    static let allowedHosts = Setting(
+        SettingInfo(
+            "pg_durable.http_allowed_hosts",
+            .superuser,
+            "Hosts that HTTP steps may ask, separated by commas; empty for every public one."
+        ),
+        initial: ""
+    )
+    static let allowPrivateNetworks = Setting(
+        SettingInfo(
+            "pg_durable.http_allow_private_networks",
+            .superuser,
+            "Lets HTTP steps connect to addresses that are not public: loopback, private networks and the like."
+        ),
+        initial: false
+    )
+    static let maxResponseSize = Setting(
+        SettingInfo(
+            "pg_durable.http_max_response_size",
+            .superuser,
+            "Largest body of a response.",
+            unit: .kilobytes
+        ),
+        initial: 16_384,
+        in: 1...262_143
+    )
+    static let maxRequestSize = Setting(
+        SettingInfo(
+            "pg_durable.http_max_request_size",
+            .superuser,
+            "Largest request, its body included.",
+            unit: .kilobytes
+        ),
+        initial: 16_384,
+        in: 1...262_143
+    )
+    static let maxTimeout = Setting(
+        SettingInfo(
+            "pg_durable.http_max_timeout",
+            .superuser,
+            "Longest time for a request, whatever the step says.",
+            unit: .seconds
+        ),
+        initial: 600,
+        in: 1...86_400
+    )
+    static let maxInFlight = Setting(
+        SettingInfo(
+            "pg_durable.http_max_in_flight",
+            .postmaster,
+            "Most HTTP requests at a time; others wait."
+        ),
+        initial: 2000,
+        in: 1...20_000
+    )
+    static let maxInFlightPerRole = Setting(
+        SettingInfo(
+            "pg_durable.http_max_in_flight_per_role",
+            .sighup,
+            "Most HTTP requests of one role at a time; 0 for no limit of its own."
+        ),
+        initial: 1000,
+        in: 0...20_000
+    )
+    static let maxInFlightPerHost = Setting(
+        SettingInfo(
+            "pg_durable.http_max_in_flight_per_host",
+            .sighup,
+            "Most HTTP requests to one host at a time; 0 for no limit of its own."
+        ),
+        initial: 1000,
+        in: 0...20_000
+    )
+    static let maxMemory = Setting(
+        SettingInfo(
+            "pg_durable.http_max_memory",
+            .postmaster,
+            "Most shared memory for requests and answers on their way.",
+            unit: .megabytes
+        ),
+        initial: 512,
+        in: 16...65_536
+    )
+    static let caFile = Setting(
+        SettingInfo(
+            "pg_durable.http_ca_file",
+            .sighup,
+            "File of certificates to trust instead of the system's."
+        ),
+        initial: ""
+    )
+    static let proxy = Setting(
+        SettingInfo(
+            "pg_durable.http_proxy",
+            .sighup,
+            "Proxy for all HTTP requests; empty for none, whatever the environment says."
+        ),
+        initial: ""
+    )
+
+    static func define() throws(PostgresError) {
+        try enabled.define()
+        try allowPrivateNetworks.define()
+        for setting in [allowedHosts, caFile, proxy] { try setting.define() }
+        for setting in [
+            maxResponseSize, maxRequestSize, maxTimeout, maxInFlight, maxInFlightPerRole,
+            maxInFlightPerHost, maxMemory,
+        ] {
+            try setting.define()
+        }
+    }
+
+    /// What an executor's requests may do; read between turns.
+    static func requests() -> RequestSettings {
+        limit()
+        var settings = RequestSettings()
+        settings.isEnabled = enabled.value
+        settings.allowsPrivateNetworks = allowPrivateNetworks.value
+        settings.allowedHosts = allowedHosts.value.split(separator: UInt8(ascii: ",")).map { item in
+            Bytes(item.filter { $0 > 0x20 })
+        }.filter { !$0.isEmpty }
+        settings.responseSizeMax = Int64(maxResponseSize.value) * 1024
+        settings.requestSizeMax = maxRequestSize.value * 1024
+        settings.timeoutMaxMilliseconds = Int64(maxTimeout.value) * 1000
+        return settings
+    }
+
+    /// What the HTTP worker works by.
+    static func worker() -> HTTPWorkerProcess.Settings {
+        limit()
+        return HTTPWorkerProcess.Settings(
+            userAgent: Bytes("pg_durable/\(Version.number)".utf8),
+            caFile: caFile.value,
+            proxy: proxy.value,
+            inFlightMax: Int32(clamping: maxInFlight.value),
+            perHostMax: Int32(clamping: maxInFlightPerHost.value)
+        )
+    }
+
+    private static func limit() {
+        pgs_exchange_limit(
+            Int32(clamping: maxInFlightPerRole.value),
+            Int32(clamping: maxInFlightPerHost.value),
+            Int64(maxMemory.value) * 1_048_576
+        )
+    }
+}
