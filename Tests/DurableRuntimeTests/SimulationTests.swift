@@ -65,11 +65,46 @@ struct SimulationTests {
         #expect(world.broken == nil)
     }
 
-    @Test func httpIsNotThereYet() {
-        let world = world(.raw(Node(kind: .http, query: Bytes("{}".utf8))))
-        world.run()
-        guard case .failed(_, let failure)? = outcome(world) else { return #expect(Bool(false)) }
-        #expect(failure.sqlstate == Bytes("0A000".utf8))
+    /// A request is sent at least once, always with the same key, whatever crashes; its answer is recorded once.
+    @Test func requestsSurviveCrashes() {
+        var faults = Faults()
+        faults.crashes = 10
+        faults.serverCrashes = 10
+        let request = Tree.http(#"{"url":"http://peer/a","method":"GET"}"#)
+        let graph = Tree.then(.named(request, "r"), .sql("value $r.status"))
+        var repeated = 0
+        for seed in 0..<60 as Range<UInt64> {
+            let world = World(seed: seed, executors: 2, faults: faults, settings: ExecutorSettings())
+            world.start(.test(Graph(graph)))
+            for _ in 0..<200 where outcome(world) == nil { world.run() }
+            #expect(world.broken == nil)
+            guard case .completed? = outcome(world) else {
+                #expect(Bool(false), "seed \(seed): \(String(describing: outcome(world)))")
+                continue
+            }
+            #expect(world.store.effects[InstanceID(rawValue: 1)] == [Bytes("value 200".utf8): 1])
+            #expect(world.network.sent.count == 1)
+            repeated += world.network.sent.values.contains { $0 > 1 } ? 1 : 0
+        }
+        #expect(repeated > 0)
+    }
+
+    /// 5xx fails the step, or is asked again as often as the node says; a config that is none fails it at once.
+    @Test func requestsThatFail() {
+        for (query, sqlstate, sent) in [
+            (#"{"url":"http://peer/fail","method":"GET"}"#, "08P01", 1),
+            (#"{"url":"http://peer/fail","method":"GET","retries":2,"backoff_milliseconds":10}"#, "08P01", 3),
+            ("{}", "22023", 0), (#"{"url":"http:///x","method":"GET"}"#, "22023", 0),
+        ] {
+            let world = world(.http(query))
+            for _ in 0..<20 where outcome(world) == nil { world.run() }
+            guard case .failed(_, let failure)? = outcome(world) else {
+                #expect(Bool(false), "\(query)")
+                continue
+            }
+            #expect(failure.sqlstate == Bytes(sqlstate.utf8))
+            #expect(world.network.sent.values.reduce(0, +) == sent, "\(query)")
+        }
     }
 
     // Under probation a step that takes its process down each time is found out and never runs again.

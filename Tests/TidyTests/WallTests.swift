@@ -41,7 +41,8 @@ import Testing
             "DurableTestKit": ["DurableModel", "DurableCore", "DurableRuntime"],
             "PostgresExtension": ["CPostgres"],
             "DurablePostgres": [
-                "CPostgres", "PostgresExtension", "DurableModel", "DurableCore", "DurableRuntime",
+                "CPostgres", "CHTTPInterface", "PostgresExtension", "DurableModel", "DurableCore",
+                "DurableRuntime",
             ],
             "PgDurable": [
                 "CPgDurable", "CPostgres", "PostgresExtension", "DurablePostgres", "DurableModel",
@@ -75,6 +76,17 @@ import Testing
         let found = try Checkout.matches(
             "\\bimport\\s+(CPostgres|CPgDurable|PostgresExtension)\\b",
             in: others
+        )
+        #expect(found.isEmpty, "\(found.listed)")
+    }
+
+    /// The library that moves bytes knows nothing of the server or of what is done with them.
+    @Test func transportIsAlone() throws {
+        let sources = files(["Sources/HTTPTransport", "Sources/CHTTPInterface"], kinds: ["c", "h"])
+        #expect(sources.count >= 4)
+        let found = try Checkout.matches(
+            "#\\s*include\\s*[\"<](postgres|pgs_|CPostgres)|(?i)(durable|journal|instance)",
+            in: sources
         )
         #expect(found.isEmpty, "\(found.listed)")
     }

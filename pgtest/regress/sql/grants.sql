@@ -37,7 +37,7 @@ RESET ROLE;
 SET ROLE regress_out;
 SELECT df.status('00000000');
 RESET ROLE;
--- Flags that are NULL count as false; HTTP is not here yet
+-- Flags that are NULL count as false; HTTP is granted with its own flag
 SELECT df.grant_usage('regress_out', NULL, NULL);
 SELECT df.grant_usage('regress_out', include_http => true);
 SELECT has_schema_privilege('regress_out', 'df', 'usage with grant option') AS may_grant,

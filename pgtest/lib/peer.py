@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: PostgreSQL
+"""An HTTP peer on loopback for the tests: it answers, is slow, lies about lengths, drips, breaks off.
+
+What it does is in the path of the request; `seen` has what arrived.
+"""
+import gzip
+import json
+import os
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length) if length else b""
+        with self.server.lock:
+            self.server.seen.append((self.command, self.path, dict(self.headers), body))
+            turn = self.server.turns[self.path] = self.server.turns.get(self.path, 0) + 1
+        words = self.path.strip("/").split("/")
+        handler = getattr(self, "do_" + words[0].split("?")[0], None)
+        if handler is not None:
+            return handler(words, body, turn)
+        self.echo(200, body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+    def echo(self, status, body, headers=()):
+        text = json.dumps({"method": self.command, "path": self.path, "headers": dict(self.headers),
+                           "body": body.decode("latin-1")}).encode()
+        self.reply(status, text, [("Content-Type", "application/json"), *headers])
+
+    def reply(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_status(self, words, body, turn):
+        self.echo(int(words[1]), body)
+
+    def do_slow(self, words, body, turn):
+        time.sleep(float(words[1]))
+        self.echo(200, body)
+
+    def do_flaky(self, words, body, turn):
+        """/flaky/N/STATUS: fails N times."""
+        self.echo(200 if turn > int(words[1]) else int(words[2]), body, [("Retry-After", "0")])
+
+    def do_type(self, words, body, turn):
+        """/type/HEX/MEDIA/TYPE: those bytes as that type; `none` for no type."""
+        headers = [] if words[2] == "none" else [("Content-Type", "/".join(words[2:]))]
+        self.reply(200, bytes.fromhex(words[1]), headers)
+
+    def do_redirect(self, words, body, turn):
+        self.reply(302, b"", [("Location", "http://" + "/".join(words[1:]))])
+
+    def do_big(self, words, body, turn):
+        """/big/BYTES"""
+        size = int(words[1])
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        while size > 0:
+            self.wfile.write(b"x" * min(size, 65536))
+            size -= 65536
+
+    def do_bomb(self, words, body, turn):
+        packed = gzip.compress(b"\0" * (200 * 1024 * 1024), 9)
+        self.reply(200, packed, [("Content-Encoding", "gzip")])
+
+    def do_gzip(self, words, body, turn):
+        self.reply(200, gzip.compress(b"unpacked"), [("Content-Encoding", "gzip"), ("Content-Type", "text/plain")])
+
+    def do_chunked(self, words, body, turn):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        for part in (b"one ", b"two ", b"three"):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def do_drip(self, words, body, turn):
+        """A byte each tenth of a second, for ever."""
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        while True:
+            self.wfile.write(b"x")
+            self.wfile.flush()
+            time.sleep(0.1)
+
+    def do_short(self, words, body, turn):
+        """Promises more than it sends."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"only this")
+        self.close_connection = True
+
+    def do_hangup(self, words, body, turn):
+        self.close_connection = True
+
+    def do_twice(self, words, body, turn):
+        self.reply(200, b"", [("X-Twice", "first"), ("X-Twice", "last")])
+
+    def log_message(self, *_):
+        pass
+
+
+class Peer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 4096
+
+    def __init__(self, address="127.0.0.1", tls=None):
+        super().__init__((address, 0), Handler)
+        self.lock, self.seen, self.turns = threading.Lock(), [], {}
+        self.port = self.server_address[1]
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def url(self, path, scheme="http"):
+        return "%s://127.0.0.1:%d/%s" % (scheme, self.port, path)
+
+    def handle_error(self, *_):
+        pass
+
+    def arrived(self, path):
+        with self.lock:
+            return [entry for entry in self.seen if entry[1] == path]
+
+
+def certificates(directory):
+    """A certificate authority and a certificate of it for 127.0.0.1: (file of the authority, (certificate, key))."""
+    def path(name):
+        return os.path.join(directory, name)
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test authority",
+            "-keyout", path("ca.key"), "-out", path("ca.crt"))
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", path("peer.key"),
+            "-out", path("peer.csr"))
+    with open(path("peer.ext"), "w") as file:
+        file.write("subjectAltName=IP:127.0.0.1,DNS:localhost")
+    openssl("x509", "-req", "-days", "2", "-in", path("peer.csr"), "-CA", path("ca.crt"), "-CAkey", path("ca.key"),
+            "-CAcreateserial", "-extfile", path("peer.ext"), "-out", path("peer.crt"))
+    return path("ca.crt"), (path("peer.crt"), path("peer.key"))
+
+
+def scratch():
+    directory = tempfile.mkdtemp(prefix="pg-durable-peer-")
+    os.chmod(directory, 0o755)
+    return directory
