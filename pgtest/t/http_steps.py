@@ -319,6 +319,78 @@ def a_thousand(cluster):
 
 
 @suite.test
+def beside_sql(cluster):
+    """Steps of SQL keep their pace while 1,000 transfers are open."""
+    chain = " ~> ".join(["'SELECT 1'"] * 200)
+
+    def seconds(session):
+        run(session, chain)
+        times = []
+        for _ in range(5):
+            begin = time.monotonic()
+            run(session, chain)
+            times.append(time.monotonic() - begin)
+        return min(times)
+    with cluster.connect(user="alice") as session, cluster.connect(user="mallory") as other:
+        alone = seconds(other)
+        session.query("SELECT count(df.start(df.http(%s || n, 'GET'), 'open')) FROM generate_series(1, 1000) n"
+                      % literal(peer.url("slow/600/")))
+        wait_until(lambda: len([e for e in peer.seen if e[1].startswith("/slow/600/")]) == 1000, 30, "all are open")
+        beside = seconds(other)
+        print("    200 steps: %.0f ms, beside 1,000 open transfers %.0f ms" % (alone * 1000, beside * 1000))
+        # The target is a tenth; what is asserted leaves room for a busy machine.
+        assert beside < alone * 1.5, (alone, beside)
+        begin = time.monotonic()
+        cluster.restart()
+        assert time.monotonic() - begin < 10, "the stop waited for transfers"
+    with cluster.connect(user="alice") as session:
+        session.query("SELECT count(df.cancel(id)) FROM df.instances WHERE label = 'open'")
+        wait_until(lambda: session.value("SELECT count(*) FROM df.instances i WHERE label = 'open' "
+                                         "AND status <> 'cancelled'") == 0, 30, "all are cancelled")
+
+
+@suite.test
+def as_many_as_may(cluster):
+    """Beyond the limit of a role, or of a host, requests wait, and all are answered."""
+    cluster.reload(**{"pg_durable.http_max_in_flight_per_role": "3"})
+    with cluster.connect(user="alice") as session:
+        time.sleep(0.5)
+        peer.seen.clear()
+        begin = time.monotonic()
+        session.query("SELECT count(df.start(df.http(%s || n, 'GET'), 'few')) FROM generate_series(1, 9) n"
+                      % literal(peer.url("slow/0.5/")))
+        wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE label = 'few' AND "
+                                         "status = 'completed'") == 9, 60, "all answers")
+        assert time.monotonic() - begin >= 1.4, "more than three at a time"
+        same(len([e for e in peer.seen if e[1].startswith("/slow/0.5/")]), 9)
+    cluster.reload(**{"pg_durable.http_max_in_flight_per_role": "1000"})
+
+
+@suite.test
+def odd_urls(cluster):
+    """Names of any length and letter, spaces and fragments end in an answer or a clear failure, never elsewhere."""
+    with cluster.connect(user="alice") as session:
+        same(json.loads(answer(session, http("echo/a?b=c%20d#gone"))["body"])["path"], "/echo/a?b=c%20d")
+        same(len(json.loads(answer(session, http("echo/" + "x" * 60000))["body"])["path"]), 60006)
+        for url in ("http://" + "a" * 300 + ".example/", "http://b\u00fccher.invalid/", "http://x.invalid./",
+                    "http://a b/",
+                    "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://[::1/", "http://exa%6dple.invalid/"):
+            text = failure(session, http(url, rest=", NULL, NULL, 5"))
+            known = ("Blocked: ", "HTTP connection failed", "Invalid HTTP request", "HTTP timeout")
+            assert text.startswith(known), text
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def half_closed():
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+                connection.shutdown(socket.SHUT_WR)
+                time.sleep(1)
+                connection.close()
+            threading.Thread(target=half_closed, daemon=True).start()
+            has(failure(session, http("http://127.0.0.1:%d/" % listener.getsockname()[1])), "HTTP request failed: ")
+
+
+@suite.test
 def worker_dies(cluster):
     """Killed or terminated in mid-flight: every instance ends as its policy says, and the server goes on."""
     with cluster.connect(user="alice") as session:

@@ -352,17 +352,18 @@ def killed(cluster):
 @suite.test
 def no_worker_left(cluster):
     """All worker processes are in use: a clear error in time."""
-    cluster.configure(max_worker_processes="3", **{"pg_durable.max_executors": "1"})
+    cluster.configure(max_worker_processes="4", **{"pg_durable.max_executors": "1"})
     cluster.restart()
     cluster.wait_ready()
     with cluster.connect(user="alice") as session:
         session.execute("SELECT df.start('SELECT pg_sleep(30)')")
         wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
                                          ) == 1, 10, "a step")
-        # the launcher, the server's own launcher, the executor
+        # our launcher, the HTTP worker, the server's own launcher, the executor
         begin = time.monotonic()
         refused(session, new("'SELECT 1'"), "53000", "no background worker slot is free", "max_worker_processes")
-        if time.monotonic() - begin > 5:
+        # It looks for a place for pg_durable.new_transaction_start_timeout, 5 s.
+        if time.monotonic() - begin > 10:
             raise AssertionError("%.1f s" % (time.monotonic() - begin))
 
 
