@@ -252,13 +252,16 @@ class Cluster:
     # Looking and breaking
 
     def kill9(self, pid):
-        """SIGKILL to one process of this cluster."""
+        """SIGKILL to one process of this cluster. Once this returns the postmaster knows: `wait_ready` waits for it."""
+        postmaster = self.postmaster()
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         except PermissionError:
             subprocess.call(["sudo", "-n", "kill", "-9", str(pid)])
+        if pid != postmaster:
+            wait_until(lambda: not os.path.exists("/proc/%d" % pid), 30, "the postmaster has noticed the kill")
 
     def processes(self, kind):
         """Pids of the processes whose `backend_type` is `kind`."""

@@ -132,7 +132,7 @@ def worker_dies(cluster):
         peer.seen.clear()
         again, once = begin()
         worker = worker_of(cluster)
-        os.kill(worker, 9)
+        cluster.kill9(worker)
     wait_until(lambda: alive(cluster), 30, "the server is back")
     with cluster.connect(user="alice") as session:
         same((settle(session, again, 60), settle(session, once, 60)), ("completed", "failed"))
