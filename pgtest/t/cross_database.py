@@ -22,6 +22,7 @@ suite = Suite(log_min_messages="log", synchronous_commit="local", **{
 def prepare_more(cluster):
     prepare(cluster)
     make_target(cluster, "other")
+    cluster.execute("CREATE TABLE alice.tries (n int)", user="alice", db="other")
 
 
 suite.prepare = prepare_more
@@ -209,7 +210,6 @@ def cancel_at_any_moment(cluster):
 def ended_processes(cluster):
     """A step whose session over there ends is repeated, so often, then failed; one whose executor ends is repeated."""
     with cluster.connect(user="alice") as session:
-        run(session, "'CREATE TABLE alice.tries (n int)'")
         instance = begin(session, "'INSERT INTO alice.tries VALUES (1); SELECT pg_sleep(1.5)'")
         wait_until(lambda: companion(cluster), 10, "the step runs")
         cluster.value("SELECT pg_terminate_backend($1)", companion(cluster))
