@@ -11,7 +11,7 @@ export PG_CONFIG CONFIG DESTDIR SWIFT_FLAGS
 
 .DEFAULT_GOAL := build
 .PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim sim-nightly fuzz \
-	server regress bench bench-loops start stop psql log clean
+	server regress bench bench-loops bench-signals start stop psql log clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,8 +71,11 @@ regress: install ## pg_regress on a private server: make regress T=vars, all wit
 bench: install ## rate, latency and cost per step, beside pgbench
 	@pgtest/bench/bench.py
 
-bench-loops: install ## a million iterations of an endless loop: time per iteration and sizes of tables (N=20000)
+bench-loops: install ## a million iterations of an endless loop must not slow down or grow (N=20000)
 	@pgtest/bench/loops.py $(N)
+
+bench-signals: install ## 100,000 waiting functions, all signalled in one transaction, must complete (N=10000)
+	@pgtest/bench/signals.py $(N)
 
 start: install ## start (or restart with the new build) the private server of this checkout
 	@scripts/dev restart

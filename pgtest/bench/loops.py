@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: PostgreSQL
 """`make bench-loops`: an endless loop without a pause, N iterations of it (a million without N).
 
-Prints, for each twentieth, the time per iteration and the sizes of the engine's tables and indexes, then the last
-tenth beside the first. Autovacuum and the launcher run as they do by default. `--names` gives the loop a step before
-it, so that names are kept from one iteration to the next; `--join` a join of two arms in its body.
+Prints, for each twentieth, the time per iteration and the sizes of the engine's tables and indexes. Then a second,
+young loop runs beside the old one. Fails when the old one is more than 20 % slower than the young one in the same
+seconds, so that what else the machine does hits both, or when the tables are larger in the second half than in the
+first. Autovacuum and the launcher run as they do by default. `--names` gives the loop a step before it, so that names are kept
+from one iteration to the next; `--join` a join of two arms in its body.
 """
 import os
 import sys
@@ -29,6 +31,12 @@ SIZES = """
 ITERATIONS = """
     SELECT (SELECT max(number) FROM df_internal.journal j WHERE j.instance = i.id AND kind = 9)
       FROM df_internal.instances i WHERE public_id = $1"""
+BOTH = """
+    SELECT (SELECT max(number) FROM df_internal.journal j WHERE j.instance = i.id AND kind = 9)
+      FROM df_internal.instances i WHERE public_id IN ($1, $2) ORDER BY public_id = $2"""
+SLOWER_MAX, LARGER_MAX = 1.2, 1.2
+# What autovacuum leaves between two of its rounds: its launcher looks once a minute.
+SLACK_BYTES = 16e6
 
 
 def processor_seconds(watcher):
@@ -44,9 +52,9 @@ def processor_seconds(watcher):
     return total
 
 
-def measure(cluster, graph, count, every=20, say=lambda line: None):
-    """Runs `count` iterations of `graph`; the samples (seconds, iterations, bytes by table,
-    seconds of processor) at each part of `every`."""
+def measure(cluster, graph, count, every=20, say=lambda line: None, slices=0):
+    """Runs `count` iterations of `graph`; the samples (seconds, iterations, bytes by table, seconds of processor) at
+    each part of `every`, and how much slower the loop then is than a young one beside it (`slices` comparisons)."""
     samples = []
     with cluster.connect(user="alice") as session, cluster.connect() as watcher:
         instance = session.value("SELECT df.start(%s)" % graph)
@@ -65,9 +73,35 @@ def measure(cluster, graph, count, every=20, say=lambda line: None):
             say("%10d iterations  %7.1f us each  %6.1f us of processor  journal %6.1f MB  its key %6.1f MB" % (
                 done, *(1e6 * (samples[-1][i] - before[i]) / max(done - before[1], 1) for i in (0, 3)),
                 sizes["journal"] / 1e6, sizes["journal_pkey"] / 1e6))
+        slower = beside_a_young_one(session, watcher, graph, instance, slices) if slices else None
         session.value("SELECT df.cancel($1)", instance)
         settle(session, instance)
-    return samples
+    return samples, slower
+
+
+def beside_a_young_one(session, watcher, graph, old, slices):
+    """How often a new loop comes round while `old` does once: the median over `slices` of half a second."""
+    young = session.value("SELECT df.start(%s)" % graph)
+    try:
+        wait_until(lambda: (watcher.value(ITERATIONS, young) or 0) > 500, 60, "the young loop's first iterations")
+        ratios, (last_old, last_young) = [], both(watcher, old, young)
+        while len(ratios) < slices:
+            # Long enough for a hundred iterations of each, however busy the machine is.
+            time.sleep(0.5)
+            wait_until(lambda: min(n - m for n, m in zip(both(watcher, old, young), (last_old, last_young))) > 100, 60,
+                       "a hundred iterations of both loops")
+            now_old, now_young = both(watcher, old, young)
+            ratios.append((now_young - last_young) / (now_old - last_old))
+            last_old, last_young = now_old, now_young
+        return sorted(ratios)[len(ratios) // 2]
+    finally:
+        session.value("SELECT df.cancel($1)", young)
+        settle(session, young)
+
+
+def both(watcher, old, young):
+    """The numbers of the last iterations of the two, as one snapshot has them."""
+    return [row[0] for row in watcher.query(BOTH, old, young)]
 
 
 def tenths(samples, clock):
@@ -85,14 +119,20 @@ def main():
     count = next((int(a) for a in sys.argv[1:] if a.isdigit()), 1_000_000)
     with Cluster("bench-loops", SETTINGS) as cluster:
         prepare(cluster)
-        samples = measure(cluster, GRAPHS[shape], count, say=lambda line: print(line, flush=True))
+        samples, slower = measure(cluster, GRAPHS[shape], count, say=lambda line: print(line, flush=True), slices=41)
         for what, clock in (("", 0), (" of processor", 3)):
             first, last = tenths(samples, clock)
             print("first tenth %.1f us%s, last tenth %.1f us per iteration (%+.1f %%)" % (
                 first, what, last, 100 * (last / first - 1)))
-        sizes = [sum(sample[2].values()) / 1e6 for sample in samples]
+        print("beside a young loop: %.2f times as long per iteration" % slower)
+        sizes = [sum(sample[2].values()) for sample in samples]
+        early, late = max(sizes[:len(sizes) // 2]), max(sizes[len(sizes) // 2:])
         print("all tables and keys %.1f MB at most in the first half, %.1f MB in the second" % (
-            max(sizes[:len(sizes) // 2]), max(sizes[len(sizes) // 2:])))
+            early / 1e6, late / 1e6))
+    if slower > SLOWER_MAX:
+        raise SystemExit("iteration %d takes more than %g times as long as a young loop's" % (count, SLOWER_MAX))
+    if late > max(LARGER_MAX * early, SLACK_BYTES):
+        raise SystemExit("the tables grow with the number of iterations")
 
 
 if __name__ == "__main__":

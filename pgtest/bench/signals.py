@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
-"""N functions wait for a signal, all are signalled in one transaction, N more are cancelled in one: `signals.py [N]`.
+"""`make bench-signals`: N functions wait, all are signalled in one transaction, N more are cancelled in one.
 
-100,000 by default. Prints how long each took and the largest executor's private memory; fails when a function is left,
-or when the same role's new work waits more than ten seconds behind its own cancelled functions.
+N is 100,000 by default. Prints how long each took and the largest executor's private memory; fails when a function has
+not completed after fifteen minutes, when an effect is missing or doubled, when a process of ours takes more than
+256 MB, or when the same role's new work waits more than ten seconds behind its own cancelled functions.
 """
 import os
 import sys
@@ -15,6 +16,7 @@ from cluster import Cluster, wait_until  # noqa: E402
 from suite import prepare, settle, start  # noqa: E402
 
 SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "30min", "wal_level": "replica"}
+MEGABYTES_MAX = 256
 LIVE = "SELECT (SELECT count(*) FROM df_internal.instances) - (SELECT count(*) FROM df_internal.ended)"
 
 
@@ -58,9 +60,14 @@ def signalled(cluster, session, number):
         "SELECT df.signal(id, 'go', json_build_object('n', row_number() OVER ())::text) FROM df.instances"))
     timed("all complete", lambda: wait_until(end, 900, "all complete", 0.5))
     print("  %-58s %7d MB" % ("largest private memory of a process of ours", largest))
+    if largest > MEGABYTES_MAX:
+        raise SystemExit("a process of ours took %d MB" % largest)
     got = session.query("SELECT count(*), count(DISTINCT n) FROM alice.got")[0]
     if got != (number, number):
         raise SystemExit("effects and distinct effects: %s of %d" % (got, number))
+    ends = session.query("SELECT status, count(*) FROM df.instances GROUP BY 1")
+    if ends != [("completed", number)]:
+        raise SystemExit("they ended so: %s" % ends)
 
 
 def cancelled(cluster, session, number):
