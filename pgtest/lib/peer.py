@@ -52,8 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         self.echo(200, body)
 
     def do_flaky(self, words, body, turn):
-        """/flaky/N/STATUS: fails N times."""
-        self.echo(200 if turn > int(words[1]) else int(words[2]), body, [("Retry-After", "0")])
+        """/flaky/N/STATUS/SECONDS: fails N times, and asks to be left alone for so long (0) each time."""
+        after = words[3] if len(words) > 3 else "0"
+        self.echo(200 if turn > int(words[1]) else int(words[2]), body, [("Retry-After", after)])
 
     def do_type(self, words, body, turn):
         """/type/HEX/MEDIA/TYPE: those bytes as that type; `none` for no type."""
