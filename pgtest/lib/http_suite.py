@@ -36,8 +36,8 @@ def owner(pid):
 
 
 def worker_of(cluster):
-    """The pid of the cluster's HTTP worker."""
-    return next(int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_worker(pid, cluster))
+    """The pid of the cluster's HTTP worker; None while there is none."""
+    return next((int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_worker(pid, cluster)), None)
 
 
 def is_worker(pid, cluster):

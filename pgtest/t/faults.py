@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: PostgreSQL
 """A mixed workload under faults of every kind, promotions of a synchronous standby included.
 
-Goal: chains, joins, timers, signals, loops, conditions and races, each of whose steps leaves a row that names it, while
-processes are killed, ended and interrupted, the server restarts, and a standby takes over. At the end every function is
-completed, every effect is there exactly once, and after each fault work went on within five seconds. Method: the faults
-are drawn from a printed seed (PGTEST_SEED); PGTEST_FAULTS is their number, 27 by default.
+Goal: chains, joins, timers, signals, loops, conditions, races, requests and steps in another database, each of whose
+steps leaves a row that names it, while processes of every kind are killed, ended and interrupted, the server restarts,
+and a standby takes over. At the end every function is completed, every effect is there exactly once, every request was
+sent at least once and always with the same key, nothing is left over, and after each fault work went on within five
+seconds. Method: the faults are drawn from a printed seed (PGTEST_SEED); PGTEST_FAULTS is their number, 27 by default.
 """
 # alone
+import contextlib
 import os
 import random
 import signal
@@ -16,15 +18,31 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elsewhere import make_target  # noqa: E402
+from http_suite import peer, prepare_http, worker_of  # noqa: E402
 from suite import PgError, Suite, literal, same, wait_until  # noqa: E402
 
-BATCH, LIVE_MAX, PAUSE_MAX = 8, 60, 5.0
-# What is drawn from; the first 27 in any order, then again.
-DECK = (["kill -9 executor"] * 3 + ["kill -9 scheduler"] * 2 + ["kill -9 launcher"] * 2 + ["kill -9 client"]
-        + ["terminate executor"] * 4 + ["terminate scheduler"] * 2 + ["terminate launcher"] * 2
-        + ["SIGTERM executor"] * 2 + ["SIGTERM scheduler"] + ["SIGTERM launcher"] + ["fast restart"] * 2
-        + ["immediate restart"] * 3 + ["promotion"] * 2)
-suite = Suite(**{"pg_durable.loop_min_interval": "'50ms'", "max_connections": "60", "wal_level": "replica"})
+KINDS, BATCH, LIVE_MAX, PAUSE_MAX = 10, 10, 60, 5.0
+ELSEWHERE = 9
+# What is drawn from; the first 27 in any order, then again. A companion is a session in the other database.
+DECK = (["kill -9 " + target for target in ("executor", "executor", "scheduler", "launcher", "client", "http",
+                                            "start", "companion")]
+        + ["terminate " + target for target in ("executor", "executor", "executor", "scheduler", "launcher",
+                                                "start", "companion")]
+        + ["SIGTERM " + target for target in ("executor", "scheduler", "launcher", "http")]
+        + ["fast restart", "fast restart", "immediate restart", "immediate restart", "immediate restart"]
+        + ["promotion"] * 3)
+suite = Suite(**{"pg_durable.loop_min_interval": "'50ms'", "max_connections": "60", "wal_level": "replica",
+                 "pg_durable.cross_database": "'exactly_once'"})
+
+
+def prepare_more(cluster):
+    prepare_http(cluster)
+    make_target(cluster, "other")
+    cluster.psql("CREATE TABLE alice.effects (function int, key text)", user="alice", db="other")
+
+
+suite.prepare = prepare_more
 
 
 class World:
@@ -52,7 +70,7 @@ class World:
         self.primary.promote()
 
 
-# ---- The workload: function `n` is of kind n % 8 ----
+# ---- The workload: function `n` is of kind n % KINDS ----
 
 def effect(n, key, nap=0.02):
     return "'INSERT INTO alice.effects SELECT %d, ''%s'' FROM (SELECT pg_sleep(%g)) nap'" % (n, key, nap)
@@ -62,9 +80,9 @@ def graph(n):
     def e(key, nap=0.02):
         return effect(n, key, nap)
 
-    kind = n % 8
-    if kind == 0:
-        return " ~> ".join(e("c%d" % i) for i in range(8))
+    kind = n % KINDS
+    if kind in (0, ELSEWHERE):
+        return " ~> ".join(e("c%d" % i) for i in range(8 if kind == 0 else 3))
     if kind == 1:
         return "%s ~> (%s & (%s ~> %s)) ~> df.join3(%s, %s, %s) ~> %s" % tuple(
             e(key, 0.05) for key in ("a", "b", "c", "d", "e", "f", "g", "h"))
@@ -80,19 +98,26 @@ def graph(n):
             n, mine, "'SELECT pg_sleep(0.02)'", mine)
     if kind == 5:
         return "df.if('SELECT %s', %s ~> %s, %s) ~> %s" % (
-            "true" if n % 16 == 5 else "false", e("yes1"), e("yes2"), e("no"), e("z"))
+            "true" if n % 20 == 5 else "false", e("yes1"), e("yes2"), e("no"), e("z"))
     if kind == 6:
         return "%s ~> ((df.sleep(1) ~> %s) | %s | (%s & df.wait_for_signal('never'))) ~> %s" % (
             e("a"), e("x1"), e("x2", 0.1), e("b", 0.03), e("z"))
+    if kind == 8:
+        return "%s ~> df.http(%s, 3, method => 'GET', backoff => '100 ms') ~> %s" % (
+            e("a"), literal(peer.url(request_of(n))), e("z"))
     return "%s ~> (df.wait_for_signal('never', 1) |=> 's') ~> (%s | %s) ~> %s" % (
         "'SELECT 1'", e("x1", 0.1), e("x2", 0.1), e("z"))
 
 
+def request_of(n):
+    return "slow/0.1/%d" % n
+
+
 def expected(n):
     """The keys that must be there, and those of which exactly one must be there, and those that may be."""
-    kind = n % 8
+    kind = n % KINDS
     if kind == 5:
-        return {"yes1", "yes2", "z"} if n % 16 == 5 else {"no", "z"}, set(), set()
+        return {"yes1", "yes2", "z"} if n % 20 == 5 else {"no", "z"}, set(), set()
     return {
         0: ({"c%d" % i for i in range(8)}, set(), set()),
         1: (set("abcdefgh"), set(), set()),
@@ -101,6 +126,8 @@ def expected(n):
         4: ({"l%d" % i for i in range(6)}, set(), set()),
         6: ({"a", "z"}, {"x1", "x2"}, {"b"}),
         7: ({"z"}, {"x1", "x2"}, set()),
+        8: ({"a", "z"}, set(), set()),
+        ELSEWHERE: ({"c0", "c1", "c2"}, set(), set()),
     }[kind]
 
 
@@ -108,8 +135,8 @@ def start_batch(world, session, first):
     """Start functions `first`… in one transaction that notes them."""
     session.execute("BEGIN")
     for n in range(first, first + BATCH):
-        session.execute("INSERT INTO alice.ledger VALUES (%d, df.start(%s, %s))" % (
-            n, graph(n), literal("function %d" % n)))
+        session.execute("INSERT INTO alice.ledger VALUES (%d, df.start(%s, %s%s))" % (
+            n, graph(n), literal("function %d" % n), ", database => 'other'" if n % KINDS == ELSEWHERE else ""))
     session.execute("COMMIT")
     world.acknowledged.update(range(first, first + BATCH))
 
@@ -150,7 +177,8 @@ def feed(world):
 def signal_all(world):
     """Send each waiting function its two signals, each exactly once by a note in the same transaction."""
     def work(session):
-        rows = session.query("SELECT function, instance FROM alice.ledger WHERE function % 8 = 3 AND sent < 2 LIMIT 20")
+        rows = session.query("SELECT function, instance FROM alice.ledger WHERE function % $1 = 3 AND sent < 2 "
+                             "LIMIT 20", KINDS)
         for n, instance in rows:
             session.execute("BEGIN")
             number = session.value("UPDATE alice.ledger SET sent = sent + 1 WHERE function = $1 RETURNING sent", n)
@@ -163,8 +191,27 @@ def signal_all(world):
 
 # ---- The faults ----
 
-def pids_of(world, kind):
-    return wait_until(lambda: world.primary.processes(kind), 5, "a " + kind)
+COMPANIONS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable executor' AND datname = 'other'"
+
+
+def pids_of(world, target):
+    def found():
+        if target == "http":
+            return [pid for pid in [worker_of(world.primary)] if pid]
+        if target == "companion":
+            return [row[0] for row in world.primary.query(COMPANIONS)]
+        return world.primary.processes("durable " + target)
+    return wait_until(found, 5, "a durable " + target)
+
+
+@contextlib.contextmanager
+def held_start(world):
+    """A worker that starts a function in a transaction of its own and cannot go on; killed there, it starts none."""
+    with world.primary.connect() as holder, world.primary.connect(user="alice") as session:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE df_internal.instances IN ACCESS EXCLUSIVE MODE")
+        session.send("SELECT df.start('SELECT 1', 'never started', transaction_mode => 'new')")
+        yield
 
 
 def inject(world, chance, fault):
@@ -180,13 +227,14 @@ def inject(world, chance, fault):
             session.send("SELECT pg_sleep(10)")
             primary.kill9(session.pid)
     else:
-        pid = chance.choice(pids_of(world, "durable " + target))
-        if verb == "kill -9":
-            primary.kill9(pid)
-        elif verb == "terminate":
-            primary.value("SELECT pg_terminate_backend(%d)" % pid)
-        else:
-            os.kill(pid, signal.SIGTERM)
+        with held_start(world) if target == "start" else contextlib.nullcontext():
+            pid = chance.choice(pids_of(world, target))
+            if verb == "kill -9":
+                primary.kill9(pid)
+            elif verb == "terminate":
+                primary.value("SELECT pg_terminate_backend(%d)" % pid)
+            else:
+                os.kill(pid, signal.SIGTERM)
 
 
 def progress(world):
@@ -226,7 +274,8 @@ def check_effects(world):
     ledger = dict(world.primary.query("SELECT function, instance FROM alice.ledger"))
     same(world.acknowledged - set(ledger), set(), "functions whose start was acknowledged and is lost")
     found = {}
-    for n, key, times in world.primary.query("SELECT function, key, count(*) FROM alice.effects GROUP BY 1, 2"):
+    effects = "SELECT function, key, count(*) FROM alice.effects GROUP BY 1, 2"
+    for n, key, times in world.primary.query(effects) + world.primary.query(effects, db="other"):
         if times != 1:
             raise AssertionError("function %d: effect %s %d times" % (n, key, times))
         found.setdefault(n, set()).add(key)
@@ -236,6 +285,29 @@ def check_effects(world):
         if not must <= seen or len(seen & one) != (1 if one else 0) or seen - must - one - may:
             raise AssertionError("function %d: effects %s, expected %s and one of %s" % (n, sorted(seen), must, one))
     same(found, {}, "effects of functions that nobody started")
+    check_requests(n for n in ledger if n % KINDS == 8)
+
+
+def check_requests(functions):
+    """Each request went out, more than once only with the same key."""
+    sent, again = 0, 0
+    for n in functions:
+        arrived = peer.arrived("/" + request_of(n))
+        same(len({entry[2]["Idempotency-Key"] for entry in arrived}), 1, "keys of the requests of function %d" % n)
+        sent, again = sent + 1, again + len(arrived) - 1
+    print("    %d requests, %d of them sent again" % (sent, again))
+
+
+# What must be empty when all have ended; rows of one table that another one does not know.
+LEFT_OVER = {
+    **{table: "SELECT count(*) FROM df_internal." + table for table in ("active", "timers", "signals", "requests")},
+    **{"%s without instance" % table: "SELECT count(*) FROM df_internal.%s WHERE instance NOT IN "
+       "(SELECT id FROM df_internal.instances)" % table for table in ("journal", "ended")},
+    "graphs that no instance uses": "SELECT count(*) FROM df_internal.graphs WHERE id NOT IN "
+                                    "(SELECT graph FROM df_internal.instances)",
+    "prepared transactions": "SELECT count(*) FROM pg_prepared_xacts",
+    "what a killed start began": "SELECT count(*) FROM df_internal.instances WHERE label = 'never started'",
+}
 
 
 @suite.test
@@ -300,8 +372,8 @@ def finish(world, threads):
         last.join()
     same(world.primary.query("SELECT status, count(*) FROM df.instances WHERE status <> 'completed' GROUP BY 1"), [])
     same(world.problems, [])
-    for table in ("active", "timers"):
-        same(world.primary.value("SELECT count(*) FROM df_internal." + table), 0, "rows left in " + table)
+    wait_until(lambda: world.primary.value(LEFT_OVER["prepared transactions"]) == 0, 20, "nothing stays prepared")
+    same({what: world.primary.value(sql) for what, sql in LEFT_OVER.items()}, dict.fromkeys(LEFT_OVER, 0), "left over")
 
 
 suite.main()
