@@ -5,8 +5,8 @@
 Prints, for each twentieth, the time per iteration and the sizes of the engine's tables and indexes. Then a second,
 young loop runs beside the old one. Fails when the old one is more than 20 % slower than the young one in the same
 seconds, so that what else the machine does hits both, or when the tables are larger in the second half than in the
-first. Autovacuum looks every ten seconds, since what it leaves is what happened since it looked. `--names` gives the loop a step before it, so that names are kept
-from one iteration to the next; `--join` a join of two arms in its body.
+first. Autovacuum looks every ten seconds: what it finds is what has happened since it looked. `--names` gives the loop
+a step before it, so that names are kept from one iteration to the next; `--join` a join of two arms in its body.
 """
 import os
 import sys

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
-"""Writes cron_ticks.tsv: next ticks by croniter (PyPI), for 24 zones over two years. Tests read the file, not this.
+"""Writes cron_ticks.tsv: next ticks by croniter (PyPI), for 26 zones over two years. Tests read the file, not this.
 
     python3 -m venv /tmp/v && /tmp/v/bin/pip install croniter tzdata && /tmp/v/bin/python pgtest/data/make_cron_ticks.py
 
@@ -9,6 +9,9 @@ The years are past ones, so that no later release of the time zone database chan
     zone <tab> NAME <tab> instant:offset …            UTC offsets in seconds from each instant on (Unix minutes)
     next <tab> NAME <tab> EXPRESSION <tab> after+wait …   both in minutes; `after` is Unix time
 
+What an expression means is croniter's alone: which local times it names. What becomes of those that the clocks skip or
+show twice is not: croniter has no rule that holds for every expression, so that part is the rule of this project (each
+fires once), written down here a second time. A third time, without croniter, it is in pgtest/lib/clock_hand.py.
 Two ways of computing each answer must agree, or differ in one of the two ways listed here; the file has the first one.
 
   1. croniter's list of local times (it is given no zone), put on the clock by the rule of the user guide with Python's

@@ -1,33 +1,70 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """Schedules on the server's own time zone rules, and the text that steps really ran."""
+import bisect
+import datetime
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from clock_hand import UTC, Expression, changes, watch  # noqa: E402
 from cluster import CHECKOUT  # noqa: E402
 from suite import Suite, dollar, has, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
+TICKS = os.path.join(CHECKOUT, "pgtest", "data", "cron_ticks.tsv")
+# For many (zone, expression, after, next) at once: those in which the server does not say so, in minutes.
+WRONG = """
+    SELECT r->>0, r->>1, after, next FROM jsonb_array_elements($1::jsonb) r,
+        LATERAL (SELECT to_timestamp((r->>2)::float8 * 60) AS after) a,
+        LATERAL (SELECT df_internal.next_tick(r->>1, r->>0, after) AS next) n
+     WHERE next IS DISTINCT FROM to_timestamp((r->>3)::float8 * 60)"""
 
 
 @suite.test
 def another_implementation(cluster):
     """16,000 answers of croniter for 26 zones and two years (pgtest/data/make_cron_ticks.py) are the server's, too."""
-    with open(os.path.join(CHECKOUT, "pgtest", "data", "cron_ticks.tsv")) as file:
+    with open(TICKS) as file:
         lines = [line.rstrip("\n").split("\t") for line in file]
-    rows = [[zone, expression, *map(int, pair.split("+"))] for kind, zone, expression, *rest in
-            (line for line in lines if line[0] == "next" and line[-1]) for pair in rest[0].split()]
+    rows = []
+    for _, zone, expression, *pairs in (line for line in lines if line[0] == "next" and line[-1]):
+        for after, wait in (map(int, pair.split("+")) for pair in pairs[0].split()):
+            rows.append([zone, expression, after, after + wait])
     assert len(rows) > 15000, len(rows)
     assert len({row[0] for row in rows}) >= 20
-    with cluster.connect() as session:
-        wrong = session.query(
-            "SELECT r->>0, r->>1, after, next FROM jsonb_array_elements($1::jsonb) r,"
-            " LATERAL (SELECT to_timestamp((r->>2)::float8 * 60) AS after) a,"
-            " LATERAL (SELECT df_internal.next_tick(r->>1, r->>0, after) AS next) n"
-            " WHERE next IS DISTINCT FROM after + (r->>3)::int * interval '1 minute'", json.dumps(rows))
-    same(wrong, [])
+    same(cluster.query(WRONG, json.dumps(rows)), [])
+
+
+@suite.test
+def clock_on_the_wall(cluster):
+    """Around each change of the clocks in two years and 26 zones, the server's ticks are those of somebody who looks at
+    the clock every minute (pgtest/lib/clock_hand.py)."""
+    with open(TICKS) as file:
+        lines = [line.split("\t") for line in file]
+    zones = [line[1] for line in lines if line[0] == "zone"]
+    texts = sorted({line[2] for line in lines if line[0] == "next"})
+    expressions = [Expression(text) for text in texts]
+    begin, end = (datetime.datetime(year, 1, 1, tzinfo=UTC) for year in (2024, 2026))
+    half, asked, moments = datetime.timedelta(hours=12), 0, 0
+    for zone in zones:
+        rows = []
+        for change in changes(zone, begin, end):
+            moments += 1
+            after = [change + datetime.timedelta(minutes=n) for n in [*range(-720, 720, 180), *range(-130, 190, 10)]]
+            for text, ticks in zip(texts, watch(zone, expressions, change - half, change + 3 * half)):
+                for moment in after:
+                    place = bisect.bisect_right(ticks, moment)
+                    if place < len(ticks):
+                        rows.append([zone, text, minutes(moment), minutes(ticks[place])])
+        same(cluster.query(WRONG, json.dumps(rows)), [])
+        asked += len(rows)
+    print("    %d questions around %d changes of the clocks" % (asked, moments))
+    assert moments > 60 and asked > 40000, (moments, asked)
+
+
+def minutes(moment):
+    return int(moment.timestamp()) // 60
 
 
 @suite.test
