@@ -8,9 +8,12 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from elsewhere import begin, companion, make_target  # noqa: E402
+from http_suite import http, peer, prepare_http, worker_of  # noqa: E402
 from suite import Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite(**{"log_min_messages": "log"})
+suite.prepare = prepare_http
 KINDS = ("launcher", "scheduler", "executor")
 
 
@@ -37,6 +40,39 @@ def sigterm_answered_within_a_second(cluster):
             # The server starts a static worker again one second after its end, and not earlier.
             if took > 1.5:
                 raise AssertionError("the %s came back after %.2f s" % (kind, took))
+        same(settle(session, instance), "completed")
+
+
+@suite.test
+def the_http_worker_too(cluster):
+    """SIGTERM to the HTTP worker, with a request under way and without: a new one is there a second later."""
+    with cluster.connect(user="alice") as session:
+        instance = start(session, http("slow/2/signals"))
+        wait_until(lambda: peer.arrived("/slow/2/signals"), 10, "the request")
+        for _ in range(3):
+            pid = wait_until(lambda: worker_of(cluster), 5, "an HTTP worker")
+            os.kill(pid, signal.SIGTERM)
+            begin = time.monotonic()
+            wait_until(lambda: worker_of(cluster) not in (None, pid), 5, "a new HTTP worker")
+            if time.monotonic() - begin > 1.5:
+                raise AssertionError("the HTTP worker came back after %.2f s" % (time.monotonic() - begin))
+        same(settle(session, instance), "completed")
+        same(len({entry[2]["Idempotency-Key"] for entry in peer.arrived("/slow/2/signals")}), 1)
+
+
+@suite.test
+def sessions_elsewhere_too(cluster):
+    """SIGTERM to the session in another database: within a second the step runs again in a new one."""
+    make_target(cluster, "other")
+    with cluster.connect(user="alice") as session:
+        instance = begin(session, "'SELECT pg_sleep(1.5)'")
+        for _ in range(3):
+            pid = wait_until(lambda: companion(cluster), 5, "a session in the other database")
+            os.kill(pid, signal.SIGTERM)
+            since = time.monotonic()
+            wait_until(lambda: companion(cluster) not in (None, pid), 5, "a new one")
+            if time.monotonic() - since > 1.5:
+                raise AssertionError("the step ran again after %.2f s" % (time.monotonic() - since))
         same(settle(session, instance), "completed")
 
 
