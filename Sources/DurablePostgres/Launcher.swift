@@ -97,6 +97,9 @@ struct LauncherProcess {
     /// Whoever had begun well and was ended from outside (SIGTERM, pg_terminate_backend, a step that does it to
     /// itself) is replaced after this at the latest: a step that goes on doing so fails by its number of attempts.
     static let endedDelayMax: Int64 = 300_000
+    /// Waits go by a clock that nobody sets and that stands still while a machine is suspended: whoever waits for an
+    /// instant looks at the wall clock once a minute.
+    static let longestWait: Int64 = 60_000
 
     /// The workers of the server: one key.
     enum Pool: Hashable, Sendable { case server }
@@ -178,7 +181,10 @@ struct LauncherProcess {
         // Rounded up, so that it is not woken a moment too early.
         let (left, overflow) = next.subtractingReportingOverflow(pgs_now())
         let milliseconds = overflow || left <= 0 ? 0 : left / 1000 + 1
-        try Latch.wait(milliseconds: milliseconds, event: "DurableLauncherMain")
+        try Latch.wait(
+            milliseconds: min(milliseconds, LauncherProcess.longestWait),
+            event: "DurableLauncherMain"
+        )
     }
 
     private mutating func view(at now: Int64) throws(PostgresError) -> LaunchPolicy.View {
