@@ -43,6 +43,29 @@ def siblings_finish_together(cluster):
 
 
 @suite.test
+def rivals_finish_together(cluster):
+    """4,000 times both arms of a race finish at once: of each pair one took effect, and each side won some of them."""
+    with cluster.connect(user="alice") as session:
+        session.execute("CREATE TABLE alice.won (instance text, n int)")
+        arm = "'INSERT INTO alice.won SELECT ''{sys_instance_id}'', %d FROM pg_sleep(%g)'"
+        # The second arm is some milliseconds behind, since another process takes it.
+        graph = " ~> ".join("(%s | %s)" % (arm % (2 * n, 0.002 + n % 4 * 0.001), arm % (2 * n + 1, 0.001))
+                            for n in range(40))
+        for _ in range(20):
+            # So few that each arm finds a process of its own.
+            session.execute("WITH g AS (SELECT %s AS graph) "
+                            "SELECT df.start(graph, 'rivals') FROM g, generate_series(1, 5)" % graph)
+            wait_until(lambda: live(cluster) == 0, 60, "200 races")
+        same(session.query("SELECT status, count(*) FROM df.instances WHERE label = 'rivals' GROUP BY 1"),
+             [("completed", 100)])
+        same(session.query("SELECT instance, n / 2, count(*) FROM alice.won GROUP BY 1, 2 HAVING count(*) <> 1"), [])
+        same(session.value("SELECT count(*) FROM alice.won"), 4000)
+        sides = session.query("SELECT count(*) FROM alice.won GROUP BY n % 2 ORDER BY n % 2")
+        print("    the first arm won %d races, the second %d" % tuple(row[0] for row in sides))
+        same(len(sides), 2)
+
+
+@suite.test
 def slow_deferred_trigger(cluster):
     """A deferred trigger that sleeps holds up nobody: its sibling branch completes meanwhile, and so does df.cancel."""
     with cluster.connect(user="alice") as session:
@@ -139,6 +162,39 @@ def own_database_copied_renamed_dropped(cluster):
             run(session, "'SELECT 1'")
     quick(6, lambda: cluster.psql("DROP DATABASE ours"), "DROP DATABASE ours")
     quick(6, lambda: cluster.psql("DROP DATABASE ours_copy"), "DROP DATABASE ours_copy")
+
+
+@suite.test
+def owner_drops_with_force(cluster):
+    """An owner who is no superuser drops his database WITH (FORCE): our idle processes there are no obstacle."""
+    cluster.psql("CREATE DATABASE forced OWNER mallory")
+    cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('mallory'); SELECT df.grant_usage('alice')",
+                 db="forced")
+    with cluster.connect(user="alice", db="forced") as session:
+        start(session, "df.sleep(30)")
+        run(session, "'SELECT 1'")
+    with cluster.connect(user="mallory") as session:
+        quick(6, lambda: session.execute("DROP DATABASE forced WITH (FORCE)"), "DROP DATABASE WITH (FORCE)")
+    same(cluster.value("SELECT count(*) FROM pg_database WHERE datname = 'forced'"), 0)
+
+
+@suite.test
+def templates(cluster):
+    """With the extension in template1, CREATE DATABASE works, also while functions sleep there; so with another one."""
+    cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="template1")
+    try:
+        with cluster.connect(user="alice", db="template1") as session:
+            run(session, "'SELECT 1'")
+            start(session, "df.sleep(2) ~> 'SELECT 1'")
+        for name in ("from_template", "from_template_2"):
+            quick(6, lambda: cluster.psql("CREATE DATABASE " + name), "CREATE DATABASE")
+        same(cluster.value("SELECT count(*) FROM pg_extension WHERE extname = 'pg_durable'", db="from_template"), 1)
+        cluster.psql("ALTER DATABASE from_template IS_TEMPLATE true")
+        quick(6, lambda: cluster.psql("CREATE DATABASE from_own_template TEMPLATE from_template"), "CREATE DATABASE")
+        cluster.psql("ALTER DATABASE from_template IS_TEMPLATE false; DROP DATABASE from_template;")
+        cluster.psql("DROP DATABASE from_template_2; DROP DATABASE from_own_template;")
+    finally:
+        cluster.psql("DROP EXTENSION pg_durable", db="template1")
 
 
 @suite.test
