@@ -11,7 +11,7 @@ export PG_CONFIG CONFIG DESTDIR SWIFT_FLAGS
 
 .DEFAULT_GOAL := build
 .PHONY: help setup doctor build install uninstall installcheck demo check lint fmt test sim sim-nightly fuzz \
-	server regress bench bench-loops bench-signals start stop psql log clean
+	server regress bench bench-loops bench-signals bench-starts start stop psql log clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +76,9 @@ bench-loops: install ## a million iterations of an endless loop must not slow do
 
 bench-signals: install ## 100,000 waiting functions, all signalled in one transaction, must complete (N=10000)
 	@pgtest/bench/signals.py $(N)
+
+bench-starts: install ## a million starts in one transaction, and 100,000 savepoints, with a small ready set (N=100000)
+	@pgtest/bench/starts.py $(N)
 
 start: install ## start (or restart with the new build) the private server of this checkout
 	@scripts/dev restart

@@ -97,12 +97,12 @@ class Cluster:
     # Life
 
     def command(self, program, *arguments, **options):
-        """Run one of the server's programs as the server's account."""
+        """Run one of the server's programs as the server's account, in the directory `cwd` or the root."""
         words = [os.path.join(self.bin, program), *arguments]
         if os.geteuid() == 0:
             words = ["runuser", "-u", self.user, "--", *words]
         return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, cwd="/", **options)
+                              text=True, **{"cwd": "/", **options})
 
     def init(self):
         """A new, empty cluster in place of any earlier one."""

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from suite import Cluster, Suite, has, run, same, settle, start, wait_until  # noqa: E402
 
-suite = Suite(wal_level="replica", max_wal_senders="5")
+suite = Suite(wal_level="logical", max_wal_senders="5")
 
 
 def source(cluster, name):
@@ -135,23 +135,74 @@ def restored_roles(cluster):
 
 
 @suite.test
+def upgraded(cluster):
+    """pg_upgrade carries running work along: the new server is its home by itself, and goes on where it stopped."""
+    new = Cluster("t-traps_copies-4", cluster.settings)
+    try:
+        new.init()
+        done, asleep = source(cluster, "upgraded")
+        cluster.stop()
+        made = cluster.command("pg_upgrade", "-b", cluster.bin, "-B", new.bin, "-d", cluster.data, "-D", new.data,
+                               "-U", "postgres", "-s", new.socket, cwd=new.home)
+        same(made.returncode, 0, made.stdout)
+        new.start()
+        with new.connect(user="alice", db="upgraded") as session:
+            same(session.value("SELECT df.status($1)", done), "completed")
+            same(settle(session, asleep, 20), "completed")
+            same(effects(new, "upgraded"), [1, 7])
+            same(session.value("SELECT df.getvar('v')"), "kept")
+            run(session, "'SELECT 1'")
+        same(new.complaints(), [])
+    finally:
+        new.remove(force=True)
+        cluster.start()
+
+
+@suite.test
+def subscriber(cluster):
+    """A subscriber of all tables receives the engine's rows as well and runs none of them, nor after a restart."""
+    for name in ("published", "subscribed"):
+        cluster.psql("CREATE DATABASE " + name)
+        cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice');"
+                     "CREATE TABLE public.ran (place text); GRANT ALL ON public.ran TO alice", db=name)
+    cluster.psql("CREATE PUBLICATION everything FOR ALL TABLES", db="published")
+    cluster.psql("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')", db="published")
+    cluster.psql("CREATE SUBSCRIPTION everything CONNECTION 'host=%s port=%d user=postgres dbname=published' "
+                 "PUBLICATION everything WITH (create_slot = false, slot_name = 'everything', copy_data = false)"
+                 % (cluster.socket, cluster.port), db="subscribed")
+    step = "'INSERT INTO public.ran SELECT current_database()'"
+    rows = "SELECT (SELECT count(*) FROM df_internal.instances), (SELECT count(*) FROM df_internal.timers)"
+    try:
+        with cluster.connect(user="alice", db="published") as session:
+            ready = start(session, "%s ~> df.sleep(4) ~> %s" % (step, step))
+            wait_until(lambda: cluster.query(rows, db="subscribed") == [(1, 1)], 20, "the engine's rows arrive")
+            cluster.restart()
+        with cluster.connect(user="alice", db="subscribed") as session:
+            run(session, "'SELECT 1'")
+        with cluster.connect(user="alice", db="published") as session:
+            same(settle(session, ready, 20), "completed")
+        wait_until(lambda: cluster.value("SELECT count(*) FROM public.ran", db="subscribed") == 2, 20, "both effects")
+        time.sleep(2)
+        for name in ("published", "subscribed"):
+            same(cluster.query("SELECT place, count(*) FROM public.ran GROUP BY 1", db=name), [("published", 2)], name)
+    finally:
+        cluster.psql("ALTER SUBSCRIPTION everything DISABLE;", db="subscribed")
+        cluster.psql("ALTER SUBSCRIPTION everything SET (slot_name = NONE); DROP SUBSCRIPTION everything",
+                     db="subscribed")
+        wait_until(lambda: not cluster.value("SELECT active FROM pg_replication_slots"), 20, "the slot is free")
+        cluster.psql("SELECT pg_drop_replication_slot('everything')", db="published")
+
+
+@suite.test
 def promoted_standby(cluster):
     """A standby shows and runs nothing; promoted after the primary's death it goes on by itself, exactly once."""
-    with cluster.connect(user="alice") as session:
-        session.execute("CREATE TABLE alice.moved (n int)")
-        instance = start(session, "'INSERT INTO alice.moved VALUES (1)' ~> df.sleep(10) ~> "
-                         "'INSERT INTO alice.moved VALUES (2)'")
-        wait_until(lambda: session.value("SELECT count(*) FROM alice.moved") == 1, 10, "the first step")
-    standby = Cluster("t-traps_copies-3", {**cluster.settings, "primary_conninfo": "'host=%s port=%d user=postgres'"
-                                           % (cluster.socket, cluster.port)})
+    standby = cluster.standby("t-traps_copies-3")
     try:
-        standby.remove(force=True)
-        standby._own(standby.home)
-        done = standby.command("pg_basebackup", "-h", cluster.socket, "-p", str(cluster.port), "-U", "postgres",
-                               "-D", standby.data, "-R", "-X", "stream", "-c", "fast")
-        same(done.returncode, 0, done.stdout)
-        standby.configure()
-        standby.start()
+        with cluster.connect(user="alice") as session:
+            session.execute("CREATE TABLE alice.moved (n int)")
+            instance = start(session, "'INSERT INTO alice.moved VALUES (1)' ~> df.sleep(10) ~> "
+                             "'INSERT INTO alice.moved VALUES (2)'")
+        wait_until(lambda: standby.value("SELECT count(*) FROM df_internal.timers") == 1, 9, "the standby knows")
         same(standby.value("SELECT df.status($1)", instance, user="alice"), "running")
         same(standby.value("SELECT count(*) FROM df.instance_nodes($1)", instance, user="alice"), 5)
         with standby.connect(user="alice") as session:
@@ -159,7 +210,8 @@ def promoted_standby(cluster):
             same(session.error("SELECT df.cancel($1)", instance).sqlstate, "25006")
         same(standby.processes("durable scheduler"), [])
         cluster.stop("immediate")
-        standby.command("pg_ctl", "-D", standby.data, "-w", "promote")
+        same(standby.query("SELECT n FROM alice.moved"), [(1,)], "nothing more had happened")
+        standby.promote()
         with standby.connect(user="alice") as session:
             same(settle(session, instance, 40), "completed")
             same(session.query("SELECT n FROM alice.moved ORDER BY 1"), [(1,), (2,)])
