@@ -7,6 +7,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -35,7 +36,8 @@ typedef struct Column
     int attribute;              /* the last column of that name, from 0 */
     Oid type;                   /* base type */
     int16 type_length;
-    FmgrInfo to_json;           /* for types that have no form of their own here */
+    bool is_other;              /* has no form of its own here */
+    FmgrInfo to_json;           /* for those */
 } Column;
 
 typedef struct JsonReceiver
@@ -46,6 +48,7 @@ typedef struct JsonReceiver
     MemoryContext row;          /* emptied after each row */
     Column *columns;
     int count;
+    bool has_others;
     bool started;
     uint64 rows;
 } JsonReceiver;
@@ -59,6 +62,37 @@ prepare_to_json(FmgrInfo *function, Oid type, MemoryContext context)
     fmgr_info_cxt(F_TO_JSON, function, context);
     function->fn_expr = (Node *) makeFuncExpr(F_TO_JSON, JSONOID, list_make1(makeNullConst(type, -1, InvalidOid)),
                                               InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The types that append_value() prints itself, whatever the settings are. */
+static bool
+has_own_form(Oid type)
+{
+    switch (type)
+    {
+        case VOIDOID:
+        case BOOLOID:
+        case INT2OID:
+        case INT4OID:
+        case INT8OID:
+        case FLOAT4OID:
+        case FLOAT8OID:
+        case NUMERICOID:
+        case UUIDOID:
+        case TEXTOID:
+        case VARCHAROID:
+        case BPCHAROID:
+        case NAMEOID:
+        case UNKNOWNOID:
+        case DATEOID:
+        case TIMESTAMPOID:
+        case TIMESTAMPTZOID:
+        case JSONOID:
+        case JSONBOID:
+            return true;
+        default:
+            return false;
+    }
 }
 
 static void
@@ -81,6 +115,7 @@ start(DestReceiver *self, int operation, TupleDesc descriptor)
 
     receiver->started = true;
     receiver->count = 0;
+    receiver->has_others = false;
     receiver->columns = palloc0(sizeof(Column) * Max(descriptor->natts, 1));
     for (int i = 0; i < descriptor->natts; i++)
     {
@@ -105,8 +140,12 @@ start(DestReceiver *self, int operation, TupleDesc descriptor)
         column->attribute = i;
         column->type = getBaseType(attribute->atttypid);
         column->type_length = attribute->attlen;
-        prepare_to_json(&column->to_json, column->type, receiver->context);
+        column->is_other = !has_own_form(column->type);
+        if (column->is_other)
+            prepare_to_json(&column->to_json, column->type, receiver->context);
     }
+    for (int i = 0; i < receiver->count; i++)
+        receiver->has_others = receiver->has_others || receiver->columns[i].is_other;
     MemoryContextSwitchTo(caller);
 }
 
@@ -245,6 +284,7 @@ receive(TupleTableSlot *slot, DestReceiver *self)
 {
     JsonReceiver *receiver = (JsonReceiver *) self;
     MemoryContext caller = MemoryContextSwitchTo(receiver->row);
+    int level = receiver->has_others ? pgs_result_pin_settings() : 0;
 
     slot_getallattrs(slot);
     pgs_json_raw(&receiver->json, receiver->rows == 0 ? "{" : ",{", receiver->rows == 0 ? 1 : 2);
@@ -262,6 +302,8 @@ receive(TupleTableSlot *slot, DestReceiver *self)
     }
     pgs_json_raw(&receiver->json, "}", 1);
     receiver->rows++;
+    if (receiver->has_others)
+        AtEOXact_GUC(true, level);
 
     MemoryContextSwitchTo(caller);
     MemoryContextReset(receiver->row);
@@ -326,7 +368,7 @@ pgs_result_discard(void)
     return &discard;
 }
 
-/* The rows a statement changed or copied, when it gave none. */
+/* The rows that a data-modifying statement changed, when it gave none. What others count is nobody's result. */
 static uint64
 affected_rows(const QueryCompletion *completion)
 {
@@ -336,8 +378,6 @@ affected_rows(const QueryCompletion *completion)
         case CMDTAG_UPDATE:
         case CMDTAG_DELETE:
         case CMDTAG_MERGE:
-        case CMDTAG_SELECT:
-        case CMDTAG_COPY:
             return completion->nprocessed;
         default:
             return 0;

@@ -34,4 +34,11 @@ extern void pgs_json_timestamp(PgsJson *json, Timestamp value, bool zoned);
 /* What the error names when a result is too large. */
 extern const char *pgs_result_limit_name;
 
+/*
+ * For types that are printed by functions of the server's, which look at settings: puts these where a result is the
+ * same for everybody, with times in UTC. Kept while one row is converted; AtEOXact_GUC(true, the result of this) takes
+ * them back, together with what a user's own conversion has set meanwhile for longer.
+ */
+extern int pgs_result_pin_settings(void);
+
 #endif

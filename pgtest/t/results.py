@@ -4,12 +4,13 @@
 
 pgtest/data/result_types.tsv is the table: an expression and the exact JSON text of its value.
 """
+import json
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from suite import Suite, literal, output, settle  # noqa: E402
+from suite import Suite, literal, output, same, settle  # noqa: E402
 
 suite = Suite()
 
@@ -50,8 +51,33 @@ def every_type(cluster):
 def hostile_settings(cluster):
     """It holds with settings of the role that change how the server prints."""
     cluster.psql("""ALTER ROLE alice SET datestyle = 'SQL, DMY'; ALTER ROLE alice SET timezone = 'Asia/Kathmandu';
-        ALTER ROLE alice SET extra_float_digits = -10""")
+        ALTER ROLE alice SET extra_float_digits = -10; ALTER ROLE alice SET intervalstyle = 'sql_standard';
+        ALTER ROLE alice SET bytea_output = 'escape'""")
     check(cluster)
+
+
+@suite.test
+def settings_come_back(cluster):
+    """A conversion of the user's own sees the same settings, and what it sets stays; the step has its own again."""
+    cluster.psql("""SET ROLE alice; CREATE TYPE alice.gauge AS ENUM ('low', 'high');
+        CREATE FUNCTION alice.gauge_json(alice.gauge) RETURNS json LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM set_config('alice.seen', coalesce(current_setting('alice.seen', true), '')
+                || current_setting('intervalstyle') || ' ', false);
+            RETURN to_json($1::text);
+        END $$; RESET ROLE;
+        CREATE CAST (alice.gauge AS json) WITH FUNCTION alice.gauge_json(alice.gauge)""")
+    with cluster.connect(user="alice") as session:
+        instance = session.value("SELECT df.start(%s)" % literal(
+            "CREATE TEMP TABLE gauges AS SELECT unnest(enum_range(NULL::alice.gauge)) AS g; TABLE gauges"))
+        settle(session, instance)
+        same(output(session, instance), '{"rows":[{"g":"low"},{"g":"high"}],"row_count":2}')
+        instance = session.value("SELECT df.start(%s)" % literal(
+            "SELECT alice.gauge_json(g)::text AS g, interval '1 day' AS i, current_setting('intervalstyle') AS inside, "
+            "g AS h FROM unnest(enum_range(NULL::alice.gauge)) g"))
+        settle(session, instance)
+        rows = json.loads(output(session, instance))["rows"]
+        same([(r["i"], r["inside"]) for r in rows], [("1 day", "sql_standard")] * 2)
 
 
 suite.main()
