@@ -210,6 +210,12 @@ pgs_standard_conforming_strings(void)
     return standard_conforming_strings;
 }
 
+pgs_error *
+pgs_standard_conforming_strings_at_first(bool *out)
+PGS_GUARD_BEGIN
+    *out = strcmp(GetConfigOptionResetString("standard_conforming_strings"), "on") == 0;
+PGS_GUARD_END
+
 static pgs_error *
 run_guarded(const char *sql)
 PGS_GUARD_BEGIN

@@ -8,8 +8,8 @@ public import PostgresExtension
 public enum Starter {
     /// Stores an instance of `envelope` for the current role and announces it for the time after the commit.
     ///
-    /// `envelope` is a validated graph; `startedBy` the session user on whose behalf, nil for this session's own. The
-    /// result is the id that users see.
+    /// `envelope` is a validated graph; `startedBy` the session user on whose behalf, nil for this session's own;
+    /// `idSeed` makes the ids that are tried the same each time. The result is the id that users see.
     public static func start(
         envelope: Bytes,
         label: Bytes?,
@@ -17,7 +17,8 @@ public enum Starter {
         role: UInt32,
         roleName: Bytes,
         startedBy: UInt32? = nil,
-        quota: StartQuota
+        quota: StartQuota,
+        idSeed: UInt32? = nil
     ) throws(PostgresError) -> Bytes {
         try Storage.access { () throws(PostgresError) in
             try Catalog.enter()
@@ -32,7 +33,7 @@ public enum Starter {
                 createdAt: Timestamp(rawValue: pgs_now_transaction()),
                 role: role,
                 startedBy: startedBy ?? pgs_user_session(),
-                publicID: try freePublicID(),
+                publicID: try freePublicID(seed: idSeed),
                 roleName: roleName,
                 label: label,
                 database: database,
@@ -52,30 +53,32 @@ public enum Starter {
         }
     }
 
-    /// An id nobody has, not even an open transaction: 8 hex digits, more when the space fills.
-    private static func freePublicID() throws(PostgresError) -> Bytes {
+    /// An id nobody has, not even an open transaction: the unique index would wait for its end.
+    private static func freePublicID(seed: UInt32?) throws(PostgresError) -> Bytes {
         try Tables.instances.open(writing: false) { table throws(PostgresError) in
-            for attempt in 0..<12 {
-                var candidate = hex(pgs_random32(), digits: 8)
-                if attempt >= 4 { candidate += hex(pgs_random32(), digits: 4) }
-                let taken = try table.first(
+            var fixed = seed
+            let id = try PublicID.draw {
+                guard let last = fixed else { return pgs_random32() }
+                let next = last &* 1_664_525 &+ 1_013_904_223
+                fixed = next
+                return next
+            } isTaken: { (candidate: Bytes) throws(PostgresError) in
+                let row: Bool? = try table.first(
                     "instances_public_id",
                     .uncommitted,
                     keys: [.text(candidate)]
                 ) { _ in true }
-                if taken == nil { return candidate }
+                return row != nil
             }
-            throw PostgresError(
-                .programLimitExceeded,
-                "Failed to create instance: exhausted 12 attempts to find a free id"
-            )
-        }
-    }
-
-    private static func hex(_ number: UInt32, digits: Int) -> Bytes {
-        (0..<digits).map { i in
-            let nibble = UInt8(truncatingIfNeeded: number >> UInt32(4 * (digits - 1 - i))) & 15
-            return nibble < 10 ? 0x30 + nibble : 0x57 + nibble
+            guard let id else {
+                throw PostgresError(
+                    .programLimitExceeded,
+                    "Failed to create instance: exhausted \(PublicID.drawsMax) attempts to find a free id",
+                    hint:
+                        "Remove ended instances: lower pg_durable.retention_days or pg_durable.retention_count."
+                )
+            }
+            return id
         }
     }
 

@@ -11,7 +11,7 @@ func dfExplain(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlQuery(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
         let text = trimmed(try call.graph(0))
-        if isInstanceID(text) { return .text(try explainInstance(text)) }
+        if PublicID.isShaped(text) { return .text(try explainInstance(text)) }
         if Envelope.malformation(text) == nil { return .text(explainGraph(text)) }
         if isExpression(text) { return .text(try explainExpression(text)) }
         if startsWithKeyword(text) {
@@ -30,14 +30,6 @@ private func trimmed(_ text: Bytes) -> Bytes {
         let last = text.lastIndex(where: { !isBlank($0) })
     else { return [] }
     return Bytes(text[first...last])
-}
-
-private func isInstanceID(_ text: Bytes) -> Bool {
-    // Longer ids are given out when the short ones get scarce.
-    (text.count == 8 || text.count == 12)
-        && text.allSatisfy {
-            ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x66)
-        }
 }
 
 private func explainExpression(_ text: Bytes) throws(PostgresError) -> Bytes {
@@ -97,6 +89,9 @@ func dfExecutedSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)) else { return }
         let report = try InstanceReport(row)
+        // A step begins with what its role's sessions begin with, whatever the one that asks has set since.
+        var isStandard = true
+        try check(pgs_standard_conforming_strings_at_first(&isStandard))
         for i in report.record.graph.nodes.indices {
             try check(pgs_interrupts_check())
             let index = NodeIndex(rawValue: Int32(truncatingIfNeeded: i))
@@ -105,7 +100,7 @@ func dfExecutedSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                     of: index,
                     record: report.record,
                     atMost: Limits.executedTextLength,
-                    standardConformingStrings: pgs_standard_conforming_strings()
+                    standardConformingStrings: isStandard
                 )
             else { continue }
             try rows.append([

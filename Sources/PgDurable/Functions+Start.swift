@@ -9,6 +9,7 @@ internal import PostgresExtension
 @c(df_start_swift)
 func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.check()
         guard !call.isNull(0) else { throw nullArgument(0, "fut") }
         guard !call.isNull(3) else { throw nullArgument(3, "transaction_mode") }
         if try isNewMode(try call.text(3, atMost: Limits.nameSize, "transaction_mode")) {
@@ -30,7 +31,8 @@ func dfStart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                 database: database,
                 role: role,
                 roleName: name,
-                quota: Settings.startQuota
+                quota: Settings.startQuota,
+                idSeed: Settings.idSeed
             )
         )
     }

@@ -62,6 +62,17 @@ extension Settings {
         in: 0...1_000_000
     )
 
+    static let debugIDSeed = Setting(
+        SettingInfo(
+            "pg_durable.debug_id_seed",
+            .superuser,
+            "Makes df.start() try the same ids each time, for tests of what happens when they are taken.",
+            details: "-1 for ids at random."
+        ),
+        initial: -1,
+        in: -1...Int(Int32.max)
+    )
+
     static func defineStarts() throws(PostgresError) {
         try maxUserConnections.define()
         try executionAcquireTimeout.define()
@@ -69,7 +80,10 @@ extension Settings {
         try maxStartsPerSecondPerRole.define()
         try maxNewTransactionStarts.define()
         try newTransactionStartTimeout.define()
+        try debugIDSeed.define()
     }
+
+    static var idSeed: UInt32? { UInt32(exactly: debugIDSeed.value) }
 
     static var startQuota: StartQuota {
         StartQuota(

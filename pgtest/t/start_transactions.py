@@ -281,4 +281,58 @@ def starts_from_many_sessions(cluster):
         same(rows(session, "many"), expected)
 
 
+def seeded(cluster, seed, user="alice"):
+    """A session in which df.start tries the same ids each time."""
+    cluster.psql("ALTER ROLE %s SET pg_durable.debug_id_seed = %d" % (user, seed))
+    session = cluster.connect(user=user)
+    cluster.psql("ALTER ROLE %s RESET pg_durable.debug_id_seed" % user)
+    return session
+
+
+@suite.test
+def taken_ids(cluster):
+    """Ids that are taken are passed over, longer ones come when the short ones are, and at the end an error says so."""
+    with seeded(cluster, 1) as session:
+        same(session.error("SET pg_durable.debug_id_seed = 2").sqlstate, "42501")
+        ids = [session.value("SELECT df.start('SELECT 1')") for _ in range(12)]
+        same([len(i) for i in ids], [8] * 4 + [12] * 4 + [16] * 4)
+        same(len(set(ids)), 12)
+        error = session.error("SELECT df.start('SELECT 1')")
+        has(error.message, "Failed to create instance: exhausted 12 attempts")
+        same(error.sqlstate, "54000")
+        for instance in (ids[0], ids[4], ids[11]):
+            same(settle(session, instance), "completed")
+            same(session.value("SELECT count(*) FROM df.nodes WHERE instance_id = $1", instance), 1)
+            has(session.value("SELECT df.explain($1)", instance), "Instance: " + instance)
+            same(session.value("SELECT df.signal($1, 's')", instance), "OK")
+        same(session.query("SELECT instance_id FROM df.list_instances('completed', 100, NULL) WHERE instance_id = $1",
+                           ids[11]), [(ids[11],)])
+
+
+@suite.test
+def ids_of_open_transactions(cluster):
+    """An id that another session has taken and not committed is passed over at once, and does not come back."""
+    with seeded(cluster, 7) as first, seeded(cluster, 7) as second, seeded(cluster, 7, "bob") as third:
+        first.execute("BEGIN")
+        taken = first.value("SELECT df.start('SELECT 1')")
+        for other in (second, third):
+            other.execute("SET statement_timeout = '2s'")
+            begin = time.monotonic()
+            ids = [other.value("SELECT df.start('SELECT 1')") for _ in range(2)]
+            same(time.monotonic() - begin < 1, True, "%.2f s" % (time.monotonic() - begin))
+            same(taken in ids, False)
+            same([settle(other, i) for i in ids], ["completed"] * 2)
+        first.execute("ROLLBACK")
+        same(second.value("SELECT df.status($1)", taken), None)
+        # Now that nobody has it, it is given out; so is that of a savepoint that was rolled back.
+        first.execute("BEGIN")
+        first.execute("SAVEPOINT s")
+        same(first.value("SELECT df.start('SELECT 1')"), taken)
+        first.execute("ROLLBACK TO s")
+        same(first.value("SELECT df.start('SELECT 2')"), taken)
+        first.execute("COMMIT")
+        same(settle(first, taken), "completed")
+        same(first.value("SELECT df.result($1)", taken), '{"rows": [{"?column?": 2}], "row_count": 1}')
+
+
 suite.main()

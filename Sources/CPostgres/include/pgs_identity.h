@@ -62,6 +62,8 @@ pgs_error *PGS_NULLABLE pgs_pin_role_setting(void);
 bool pgs_server_is_utf8(void);
 /* The session's setting of that name. */
 bool pgs_standard_conforming_strings(void);
+/* What it was when this session began, whatever it has set since. */
+pgs_error *PGS_NULLABLE pgs_standard_conforming_strings_at_first(bool *out);
 /* session_preload_libraries, which background workers do not load by themselves; in a transaction of its own. */
 pgs_error *PGS_NULLABLE pgs_load_session_libraries(void);
 

@@ -111,6 +111,13 @@ CREATE SEQUENCE ticks;
 SELECT df.start(df.loop('SELECT nextval(''regress_sub.ticks'') AS n' |=> 'n' ~> 'SELECT $n AS turn', 'SELECT $n < 3')) AS id \gset
 CALL df.wait(:'id');
 SELECT e.sql FROM df.executed_sql(:'id') e ORDER BY e.sql COLLATE "C";
+-- What the one who asks has set does not matter: a backslash ends nothing where it ended nothing for the step
+SELECT df.start('SELECT ''it''''s'' AS t' |=> 'x' ~> 'SELECT ''\'' || $x AS t') AS id \gset
+CALL df.wait(:'id');
+SET standard_conforming_strings = off;
+SELECT e.sql FROM df.executed_sql(:'id') e ORDER BY e.sql COLLATE "C";
+RESET standard_conforming_strings;
+SELECT df.result(:'id');
 -- A long text is cut, by characters
 SELECT df.start('SELECT repeat(''é'', 200000) AS t' |=> 'long' ~> 'SELECT length($long) AS n') AS id \gset
 CALL df.wait(:'id');
