@@ -154,6 +154,20 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_setting_is(const char *name, const char *value, bool *is)
+PGS_GUARD_BEGIN
+    const char *current = GetConfigOption(name, true, false);
+
+    *is = current != NULL && strcmp(current, value) == 0;
+PGS_GUARD_END
+
+pgs_error *
+pgs_setting_begin_as(const char *name, const char *value)
+PGS_GUARD_BEGIN
+    SetConfigOption(name, value, PGC_USERSET, PGC_S_CLIENT);
+PGS_GUARD_END
+
+pgs_error *
 pgs_setting_pin(const char *name, const char *value)
 PGS_GUARD_BEGIN
     SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);

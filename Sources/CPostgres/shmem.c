@@ -33,6 +33,12 @@ pgs_is_preloading(void)
     return process_shared_preload_libraries_in_progress;
 }
 
+bool
+pgs_is_binary_upgrade(void)
+{
+    return IsBinaryUpgrade;
+}
+
 static void
 request_all(void)
 {

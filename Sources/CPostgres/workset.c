@@ -50,13 +50,11 @@ entry_link(workset_queue *queue, int32 index)
     queue->count++;
 }
 
-/* Takes the head of the queue out and gives its entry back to the pool. */
-static workset_entry
-entry_pop(workset_queue *queue)
+workset_entry
+workset_entry_pop(workset_queue *queue)
 {
     int32 index = queue->head;
-    workset_entry *entry = &pgs_entries[index];
-    workset_entry copy = *entry;
+    workset_entry *entry = &pgs_entries[index], copy = *entry;
     int32 *link = &pgs_buckets[bucket_of(queue->database, entry->item, entry->part)];
 
     while (*link != index)
@@ -118,7 +116,7 @@ void
 workset_queue_clear(workset_queue *queue)
 {
     while (queue->count > 0)
-        (void) entry_pop(queue);
+        (void) workset_entry_pop(queue);
     queue->overflow = false;
 }
 
@@ -206,6 +204,9 @@ workset_push(workset_database *database, Oid role, int64 item, int32 part, int32
     pgs_entries[index].deaths = deaths;
     pgs_entries[index].since = GetCurrentTimestamp();
     entry_link(queue, index);
+    /* Nobody is there to take it: the scheduler looks whether somebody has come in time. */
+    if (pgs_set->patience > 0 && queue->idle == 0)
+        workset_hint_due(database, pgs_entries[index].since + pgs_set->patience, wakes);
     wake_for(queue, wakes);
     return true;
 }
@@ -240,6 +241,17 @@ workset_starved_retry(workset_wakes *wakes)
             workset_want_sweep(database, wakes);
         }
     }
+}
+
+void
+workset_queue_refill(workset_queue *queue, workset_database *database, workset_wakes *wakes)
+{
+    if (queue->overflow && queue->count <= queue->refill_at && queue->count < pgs_set->free_count)
+    {
+        queue->overflow = false;
+        workset_want_sweep(database, wakes);
+    }
+    workset_starved_retry(wakes);
 }
 
 bool
@@ -281,7 +293,7 @@ take_locked(workset_slot *slot, workset_queue *queue, pgs_work *out)
 {
     while (queue->count > 0)
     {
-        workset_entry entry = entry_pop(queue);
+        workset_entry entry = workset_entry_pop(queue);
         workset_slot *holder = workset_holder_of(slot->database, entry.item, entry.part);
 
         if (holder != NULL)
@@ -335,7 +347,7 @@ pgs_work_take(pgs_work *out)
     workset_slot *slot = pgs_my_slot;
     workset_wakes wakes = {0};
     workset_queue *queue;
-    bool found = false;
+    bool found;
 
     if (slot == NULL || pgs_slot_must_leave())
         return false;
@@ -363,14 +375,7 @@ pgs_work_take(pgs_work *out)
         slot->turn_steps = 0;
         workset_slot_set_idle(slot, true);
     }
-    if (queue->overflow && queue->count <= queue->refill_at && queue->count < pgs_set->free_count)
-    {
-        workset_database *database = &pgs_set->databases[slot->database_index];
-
-        queue->overflow = false;
-        workset_want_sweep(database, &wakes);
-    }
-    workset_starved_retry(&wakes);
+    workset_queue_refill(queue, &pgs_set->databases[slot->database_index], &wakes);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
     return found;

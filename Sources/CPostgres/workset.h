@@ -152,6 +152,7 @@ typedef struct workset {
     int32 slot_count;  /* executors; the same number of companions follows them */
     int32 entry_count;
     int32 bucket_count; /* a power of two */
+    int64 patience;    /* microseconds after which work that nobody took is late; 0: never */
     int32 free_head;
     int32 free_count;
     workset_queue queues[WORKSET_QUEUES];
@@ -174,6 +175,8 @@ extern workset *pgs_set;
 extern workset_entry *pgs_entries;
 extern int32 *pgs_buckets;
 extern pgs_workset_config pgs_config;
+/* Of the scheduler: its database. */
+extern workset_database *pgs_my_database;
 extern workset_slot *pgs_my_slot;
 
 /* Latches to set once the lock is released. */
@@ -192,6 +195,10 @@ extern int32 workset_my_procno(void);
 extern workset_queue *workset_queue_find(Oid database, Oid role);
 extern workset_queue *workset_queue_get(workset_database *database, Oid role);
 extern void workset_queue_clear(workset_queue *queue);
+/* Takes the head, which must be there, and gives its entry back to the pool. */
+extern workset_entry workset_entry_pop(workset_queue *queue);
+/* The queue has room again: what found none before is swept up. */
+extern void workset_queue_refill(workset_queue *queue, workset_database *database, workset_wakes *wakes);
 extern void workset_queue_drop(workset_queue *queue);
 extern bool workset_push(
     workset_database *database, Oid role, int64 item, int32 part, int32 deaths, workset_wakes *wakes);

@@ -9,7 +9,7 @@
 
 #include "workset.h"
 
-static workset_database *my_database = NULL;
+workset_database *pgs_my_database = NULL;
 static bool gives_up = false;
 
 workset_database *
@@ -170,7 +170,7 @@ workset_database_is_empty(workset_database *database, bool idle_only)
 {
     int32 index = (int32) (database - pgs_set->databases);
 
-    if (database->scheduler != PGS_SCHEDULER_NONE && database != my_database)
+    if (database->scheduler != PGS_SCHEDULER_NONE && database != pgs_my_database)
         return false;
     for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
@@ -226,12 +226,12 @@ scheduler_exit(int code, Datum argument)
 {
     workset_wakes wakes = {0};
 
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     workset_scheduler_unseat(
-        my_database, !pgs_scheduler_must_leave(), gives_up || !my_database->has_looked, &wakes);
-    my_database = NULL;
+        pgs_my_database, !pgs_scheduler_must_leave(), gives_up || !pgs_my_database->has_looked, &wakes);
+    pgs_my_database = NULL;
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
 }
@@ -260,7 +260,7 @@ pgs_scheduler_attach(uint64_t main_arg, pgs_oid *oid)
         database->procno = workset_my_procno();
         database->since = GetCurrentTimestamp();
         *oid = database->oid;
-        my_database = database;
+        pgs_my_database = database;
         attached = true;
     }
     LWLockRelease(pgs_set->lock);
@@ -276,10 +276,10 @@ pgs_scheduler_gives_up(void)
 void
 pgs_database_mark(bool has_extension)
 {
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    my_database->known = has_extension;
+    pgs_my_database->known = has_extension;
     LWLockRelease(pgs_set->lock);
 }
 
@@ -288,14 +288,14 @@ pgs_scheduler_next_due_begin(void)
 {
     int64 hinted;
 
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return PGS_DUE_NEVER;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    hinted = my_database->hinted;
-    my_database->hinted = PGS_DUE_NEVER;
-    my_database->scanning = true;
-    my_database->published = false;
-    my_database->next_due = PGS_DUE_NOW;
+    hinted = pgs_my_database->hinted;
+    pgs_my_database->hinted = PGS_DUE_NEVER;
+    pgs_my_database->scanning = true;
+    pgs_my_database->published = false;
+    pgs_my_database->next_due = PGS_DUE_NOW;
     LWLockRelease(pgs_set->lock);
     return hinted;
 }
@@ -305,14 +305,14 @@ pgs_scheduler_publish_due(int64_t due)
 {
     bool is_current;
 
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return true;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    is_current = my_database->hinted >= due;
-    my_database->scanning = false;
-    my_database->published = true;
-    my_database->has_looked = true;
-    my_database->next_due = Min(due, my_database->hinted);
+    is_current = pgs_my_database->hinted >= due;
+    pgs_my_database->scanning = false;
+    pgs_my_database->published = true;
+    pgs_my_database->has_looked = true;
+    pgs_my_database->next_due = Min(due, pgs_my_database->hinted);
     LWLockRelease(pgs_set->lock);
     return is_current;
 }
@@ -322,12 +322,12 @@ pgs_scheduler_take_sweep(void)
 {
     bool wanted;
 
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return false;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    wanted = my_database->sweep;
-    my_database->sweep = false;
-    my_database->sweeping = my_database->sweeping || wanted;
+    wanted = pgs_my_database->sweep;
+    pgs_my_database->sweep = false;
+    pgs_my_database->sweeping = pgs_my_database->sweeping || wanted;
     LWLockRelease(pgs_set->lock);
     return wanted;
 }
@@ -335,17 +335,17 @@ pgs_scheduler_take_sweep(void)
 void
 pgs_scheduler_sweep_done(void)
 {
-    if (my_database == NULL)
+    if (pgs_my_database == NULL)
         return;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    my_database->sweeping = false;
+    pgs_my_database->sweeping = false;
     LWLockRelease(pgs_set->lock);
 }
 
 bool
 pgs_scheduler_must_leave(void)
 {
-    volatile workset_database *database = my_database;
+    volatile workset_database *database = pgs_my_database;
 
     return database != NULL
         && (database->leave || database->vacate > 0 || database->quiesce > 0
@@ -356,7 +356,7 @@ bool
 pgs_scheduler_detach(int64_t next_due)
 {
     workset_wakes wakes = {0};
-    workset_database *database = my_database;
+    workset_database *database = pgs_my_database;
     bool leaving = true;
     bool failed;
 
@@ -378,7 +378,7 @@ pgs_scheduler_detach(int64_t next_due)
         /* Else it would be started again and again, without a pause. */
         failed = database->next_due <= GetCurrentTimestamp() && !database->published && !pgs_scheduler_must_leave();
         workset_scheduler_unseat(database, failed, true, &wakes);
-        my_database = NULL;
+        pgs_my_database = NULL;
         if (!database->known && !database->sweep && database->slots == 0)
             workset_database_forget(database);
     }

@@ -101,6 +101,7 @@ initialise(workset *set)
         memset(&pgs_entries[i], 0, sizeof(workset_entry));
         pgs_entries[i].next = i + 1 < wanted_entries ? i + 1 : WORKSET_NONE;
     }
+    set->patience = pgs_config.patience != NULL ? pgs_config.patience() : 0;
     set->free_head = 0;
     set->free_count = wanted_entries;
 }

@@ -13,8 +13,7 @@ public enum ExecutorProcess {
         public var idleMilliseconds: Int64
         public var ageMaxMicroseconds: Int64
         public var allowsSuperusers: Bool
-        /// A step that waited longer than this for its executor fails; 0: it waits as long as it takes.
-        public var waitMaxMicroseconds: Int64
+        public var patience: Patience
         public var requests = RequestSettings()
 
         public init(
@@ -22,13 +21,13 @@ public enum ExecutorProcess {
             idleMilliseconds: Int64,
             ageMaxMicroseconds: Int64,
             allowsSuperusers: Bool,
-            waitMaxMicroseconds: Int64 = 0
+            patience: Patience
         ) {
             self.turns = turns
             self.idleMilliseconds = idleMilliseconds
             self.ageMaxMicroseconds = ageMaxMicroseconds
             self.allowsSuperusers = allowsSuperusers
-            self.waitMaxMicroseconds = waitMaxMicroseconds
+            self.patience = patience
         }
     }
 
@@ -43,6 +42,7 @@ public enum ExecutorProcess {
             pgs_catalog_watch()
             // For functions of users' own that ask whether a step calls them; the engine does not ask it.
             try check(pgs_setting_pin("df.in_workflow", "true"))
+            try check(pgs_setting_begin_as("application_name", "pg_durable:worker:workflow-sql"))
             try check(pgs_load_session_libraries())
             pgs_activity(nil, 0)
             if pgs_companion_is_self() {
@@ -115,7 +115,7 @@ public enum ExecutorProcess {
         _ executor: inout Executor<ServerPort>,
         _ settings: Settings
     ) throws(PostgresError) {
-        executor.lateness = lateness(of: work, settings)
+        executor.lateness = settings.patience.failure(of: work)
         defer { executor.lateness = nil }
         let instance = InstanceID(rawValue: work.item)
         if work.deaths >= Probation.attemptsMax {
@@ -146,20 +146,6 @@ public enum ExecutorProcess {
                 return
             }
         } while pgs_work_finish()
-    }
-
-    /// Why a step is failed that has waited too long, as the original fails it.
-    private static func lateness(of work: pgs_work, _ settings: Settings) -> StepFailure? {
-        guard settings.waitMaxMicroseconds > 0, pgs_now() &- work.since > settings.waitMaxMicroseconds
-        else { return nil }
-        let text =
-            "pg_durable: connection limit reached (max_user_connections=\(pgs_launcher_slot_count())). "
-            + "Timed out after \(settings.waitMaxMicroseconds / 1_000_000)s waiting for an available execution slot."
-        return StepFailure(
-            sqlstate: Bytes("53300".utf8),
-            message: Bytes(text.utf8),
-            hint: Bytes("pg_durable.execution_acquire_timeout = 0 lets steps wait as long as it takes.".utf8)
-        )
     }
 
     /// Whether an error is the server's trouble and not the work's: it will pass, and the work is tried again.

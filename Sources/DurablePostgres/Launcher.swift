@@ -27,10 +27,12 @@ public enum Launcher {
     /// Asks for the shared memory and registers the process; in the init of the preloaded library.
     ///
     /// `slots` is the most executors, 0 for what suits `max_worker_processes`; `entries` the places in the queues of
-    /// ready work, of all roles together. Both are asked once, when shared memory is sized.
+    /// ready work, of all roles together; `patience` the microseconds after which work that nobody took is late, 0
+    /// for never. All are asked once, when shared memory is made.
     public static func install(
         slots: @escaping @convention(c) () -> Int32,
-        entries: @escaping @convention(c) () -> Int32
+        entries: @escaping @convention(c) () -> Int32,
+        patience: @escaping @convention(c) () -> Int64
     ) throws(PostgresError) {
         var config = pgs_workset_config(
             name: library.cString,
@@ -43,7 +45,8 @@ public enum Launcher {
             executor_title: ("durable executor" as StaticString).cString,
             scheduler_title: ("durable scheduler" as StaticString).cString,
             slots: slots,
-            entries: entries
+            entries: entries,
+            patience: patience
         )
         guard pgs_workset_install(&config) else { return }
         let worker = BackgroundWorker(

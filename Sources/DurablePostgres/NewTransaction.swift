@@ -177,7 +177,9 @@ public enum NewTransaction {
         PostgresError(
             .queryCanceled,
             "pg_durable: transaction_mode => 'new' launch hit statement_timeout after "
-                + "\(answerMilliseconds)ms while running df.start() in a session of its own",
+                + "\(answerMilliseconds)ms while running df.start() in the loopback session: "
+                + "canceling statement due to statement timeout",
+            detail: "The start runs in a session of its own.",
             hint: "It may have waited for a lock that another session holds."
         )
     }
@@ -221,6 +223,7 @@ public enum NewTransaction {
             guard isWanted else { return 0 }
             try check(pgs_pin_settings())
             try check(pgs_worker_connect(call.database, call.role))
+            try check(pgs_setting_begin_as("application_name", "pg_durable:backend:new-transaction"))
             var answer: Result<Bytes, PostgresError>
             do throws(PostgresError) {
                 answer = .success(try carryOut(call, allowsSuperusers, quota))

@@ -2,14 +2,29 @@
 
 internal import CPostgres
 internal import DurableModel
+public import DurableRuntime
 internal import PostgresExtension
 
 /// The scheduler of one database: announces what the tables hold and nobody was told of, and timers when they are due.
 ///
-/// It writes the end of instances whose role is gone and removes those that ended long ago (`Upkeep`): a due timer is
-/// only announced, its row goes with the commit of the executor that acts on it. It leaves when nothing is due for a
-/// minute; the launcher keeps the next due time and starts it again.
+/// It writes the end of instances whose role is gone, removes those that ended long ago (`Upkeep`), and fails steps
+/// that waited longer for an executor than the administrator lets them (`LateWork`): a due timer is only announced,
+/// its row goes with the commit of the executor that acts on it. It leaves when nothing is due for a minute; the
+/// launcher keeps the next due time and starts it again.
 public struct SchedulerProcess {
+    /// What the composition root takes from the settings; read again at each look.
+    public struct Settings: Sendable {
+        public var retention: RetentionSettings
+        public var turns: ExecutorSettings
+        public var patience: Patience
+
+        public init(retention: RetentionSettings, turns: ExecutorSettings, patience: Patience) {
+            self.retention = retention
+            self.turns = turns
+            self.patience = patience
+        }
+    }
+
     private static let quietMicroseconds: Int64 = 60_000_000
 
     /// Timers before this one have been announced since the last sweep.
@@ -20,7 +35,7 @@ public struct SchedulerProcess {
     /// Prepared transactions that a crash or a lost process left here, whether or not the extension is here.
     private var mustSettle = true
 
-    public static func run(_ argument: UInt64, retention: () -> RetentionSettings) -> Int32 {
+    public static func run(_ argument: UInt64, settings: () -> Settings) -> Int32 {
         var database: UInt32 = 0
         guard pgs_scheduler_attach(argument, &database) else { return 0 }
         do throws(PostgresError) {
@@ -30,7 +45,7 @@ public struct SchedulerProcess {
             pgs_catalog_watch()
             pgs_activity(nil, 0)
             var scheduler = SchedulerProcess()
-            try scheduler.loop(retention)
+            try scheduler.loop(settings)
         } catch {
             pgs_scheduler_gives_up()
             Log.report(error, doing: "running a durable scheduler")
@@ -38,7 +53,7 @@ public struct SchedulerProcess {
         return 0
     }
 
-    private mutating func loop(_ retention: () -> RetentionSettings) throws(PostgresError) {
+    private mutating func loop(_ settings: () -> Settings) throws(PostgresError) {
         var rolesMayBeGone = true
         var quietSince = pgs_now()
         while true {
@@ -69,7 +84,12 @@ public struct SchedulerProcess {
             if !mustSettle { pgs_scheduler_sweep_done() }
             guard try announceTimers() else { continue }
             // A step at a time, so that timers and sweeps do not wait for it.
-            if try upkeep.work(retention()) {
+            let current = settings()
+            if try LateWork.fail(current) {
+                quietSince = pgs_now()
+                continue
+            }
+            if try upkeep.work(current.retention) {
                 quietSince = pgs_now()
                 continue
             }
@@ -208,8 +228,9 @@ public struct SchedulerProcess {
             }
         }
         announced = last
-        nextDue = next
-        return pgs_scheduler_publish_due(next)
+        // Work that nobody takes in time is due as a timer is.
+        nextDue = min(next, pgs_scheduler_late_due())
+        return pgs_scheduler_publish_due(nextDue)
     }
 }
 

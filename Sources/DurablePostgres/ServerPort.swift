@@ -26,6 +26,8 @@ public struct ServerPort: ExecutorPort {
     var conformingElsewhere: [Bytes: Bool] = [:]
     /// The name of this database, as an instance gave it.
     var ownName: Bytes?
+    /// Branches that became ready are kept here instead of being announced, when this is not nil.
+    var readied: [Ready]?
     /// Set by a step that must be committed before anything else is written.
     private var needsImmediateCommit = false
     /// The session could not be reset or carries something over: the process must be replaced.
@@ -90,6 +92,10 @@ public struct ServerPort: ExecutorPort {
     public mutating func announce(_ due: Timestamp) { pgs_timer_push(due.rawValue) }
 
     public mutating func makeReady(_ ready: [Ready]) {
+        guard readied == nil else {
+            readied?.append(contentsOf: ready)
+            return
+        }
         for item in ready {
             pgs_work_push(role, item.instance.rawValue, item.branch?.rawValue ?? -1)
         }

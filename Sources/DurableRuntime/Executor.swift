@@ -16,10 +16,12 @@ public import DurableModel
 public struct Executor<Port: ExecutorPort> {
     public var port: Port
     public var settings: ExecutorSettings
-    /// Fails the next step instead of running it.
+    /// Fails the next SQL step instead of running it.
     ///
-    /// For a turn that came too late; taken back when the turn ends without a step.
+    /// For a turn that came too late; taken back when the turn ends without a step. Requests need no place to wait for.
     public var lateness: StepFailure?
+    /// False in a process that must run nothing of a user's: its turns settle and fail, and yield what is to be run.
+    public var runsSteps = true
     private var cache = MachineCache()
 
     public init(port: Port, settings: ExecutorSettings = ExecutorSettings()) {
@@ -121,9 +123,12 @@ public struct Executor<Port: ExecutorPort> {
         _ current: BranchID,
         _ branch: inout BranchID?
     ) throws(Port.Failure) -> Progress? {
+        guard runsSteps || (lateness != nil && !machine.isRequest(node)) else {
+            return .end(.yielded(Ready(instance: machine.record.id, branch: current)))
+        }
         if machine.isRequest(node) { return try carryOutRequest(of: &machine, current, &branch) }
         var end = StepEnd(current, machine)
-        if let failure = exhausted(machine.attempts(of: current)) {
+        if let failure = lateness.take() ?? exhausted(machine.attempts(of: current)) {
             end.news = .failed(failure)
         } else {
             if port.isInProbation {

@@ -10,7 +10,8 @@ extension Launcher {
         do throws(PostgresError) {
             try install(
                 slots: { PgDurable.Settings.executorsMax },
-                entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) }
+                entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) },
+                patience: { PgDurable.Settings.patience.waitMaxMicroseconds }
             )
             try check(pgs_exchange_request(Int32(clamping: HTTPSettings.maxInFlight.value &* 2)))
             try HTTPWorkerProcess.register()

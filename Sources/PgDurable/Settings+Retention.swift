@@ -42,7 +42,12 @@ enum RetentionParameters {
 }
 
 extension Settings {
-    static func retention() -> RetentionSettings {
+    /// What a scheduler works by.
+    static func scheduler() -> SchedulerProcess.Settings {
+        SchedulerProcess.Settings(retention: retention, turns: turns(), patience: patience)
+    }
+
+    private static var retention: RetentionSettings {
         RetentionSettings(
             days: Int64(RetentionParameters.days.value),
             endedMax: RetentionParameters.count.value,

@@ -92,6 +92,13 @@ extension Settings {
         )
     }
 
+    static var patience: Patience {
+        Patience(
+            waitMaxMicroseconds: Int64(executionAcquireTimeout.value) * 1_000_000,
+            connectionsMax: maxUserConnections.value
+        )
+    }
+
     static var newTransactions: NewTransaction.Settings {
         NewTransaction.Settings(
             placesMax: Int32(clamping: maxNewTransactionStarts.value),

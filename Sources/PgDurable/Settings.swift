@@ -210,7 +210,7 @@ extension Settings {
             idleMilliseconds: Int64(executorIdleTimeout.value),
             ageMaxMicroseconds: Int64(executorMaxAge.value) * 1_000_000,
             allowsSuperusers: allowsSuperusers,
-            waitMaxMicroseconds: Int64(executionAcquireTimeout.value) * 1_000_000
+            patience: patience
         )
         settings.requests = HTTPSettings.requests()
         return settings

@@ -19,7 +19,7 @@ func httpMain(_ argument: UInt64) -> Int32 {
 
 @c(pg_durable_scheduler_main_swift)
 func schedulerMain(_ argument: UInt64) -> Int32 {
-    SchedulerProcess.run(argument) { Settings.retention() }
+    SchedulerProcess.run(argument) { Settings.scheduler() }
 }
 
 @c(pg_durable_start_main_swift)

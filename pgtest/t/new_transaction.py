@@ -256,9 +256,28 @@ def others_locks(cluster):
         session.send(new("'SELECT 7'", "late"))
         wait_until(lambda: starts(cluster) == 1, 10, "a worker")
         time.sleep(0.5)
+        same(cluster.query("SELECT application_name, usename::text FROM pg_stat_activity "
+                           "WHERE backend_type = 'durable start'"), [("pg_durable:backend:new-transaction", "alice")])
         holder.execute("ROLLBACK")
         session.finish(10)
         same(cluster.value("SELECT count(*) FROM df.instances WHERE label = 'late'"), 1)
+
+
+@suite.test
+def thirty_seconds(cluster):
+    """Without a statement_timeout of its own the call gives up after 30 s, in the original's words."""
+    with cluster.connect() as holder, cluster.connect(user="alice") as session:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE df_internal.instances IN ACCESS EXCLUSIVE MODE")
+        begin = time.monotonic()
+        refused(session, new("'SELECT 1'", "given up"), "57014",
+                "pg_durable: transaction_mode => 'new' launch hit statement_timeout after 30000ms while running "
+                "df.start() in the loopback session: ")
+        if not 29 < time.monotonic() - begin < 33:
+            raise AssertionError("%.1f s" % (time.monotonic() - begin))
+        holder.execute("ROLLBACK")
+    wait_until(lambda: starts(cluster) == 0, 5, "the worker is called off")
+    same(cluster.value("SELECT count(*) FROM df.instances WHERE label = 'given up'"), 0)
 
 
 @suite.test

@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import Suite, dollar, output, run, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, dollar, has, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite(**{"pg_durable.max_executors_per_role": "1"})
 
@@ -49,6 +49,33 @@ def state_does_not_leak(cluster):
                 if '"leaked":true' in value:
                     problems.append("%s reached the %s" % (name, where))
     same(problems, [])
+
+
+@suite.test
+def application_name(cluster):
+    """Steps show the original's name, whatever role and database set; what a step sets is gone after it."""
+    name = "pg_durable:worker:workflow-sql"
+    cluster.psql("ALTER ROLE alice SET application_name = 'of the role'; "
+                 "ALTER DATABASE postgres SET application_name = 'of the database'")
+    look = dollar("SELECT current_setting('application_name') AS setting, application_name AS shown "
+                  "FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+    shown = "SELECT current_setting('application_name') AS n"
+    reset = dollar("SET application_name = 'mine'; RESET application_name; " + shown)
+    change = dollar("SET application_name = 'mine'; " + shown)
+    try:
+        with cluster.connect(user="alice") as session:
+            for graph in (look, change + " ~> " + look, reset + " ~> " + look):
+                seen = output(session, run(session, graph))
+                same(seen, '{"rows":[{"setting":"%s","shown":"%s"}],"row_count":1}' % (name, name))
+            has(output(session, run(session, change)), '"n":"mine"')
+            has(output(session, run(session, reset)), '"n":"%s"' % name)
+            run(session, dollar("SET application_name = 'mine'; SELECT 1/0"), status="failed")
+            has(output(session, run(session, look)), '"shown":"%s"' % name)
+            # Idle, too, in the view where administrators look for it.
+            same(cluster.query("SELECT DISTINCT application_name FROM pg_stat_activity "
+                               "WHERE backend_type = 'durable executor'"), [(name,)])
+    finally:
+        cluster.psql("ALTER ROLE alice RESET application_name; ALTER DATABASE postgres RESET application_name")
 
 
 @suite.test

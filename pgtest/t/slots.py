@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from latency import at_once  # noqa: E402
-from suite import Suite, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, has, run, same, settle, start, wait_until  # noqa: E402
 
 # With the server's own eight, three steps run at a time.
 suite = Suite(max_worker_processes=None)
@@ -108,6 +108,68 @@ def the_originals_failure(cluster):
         if wanted not in str(text):
             raise AssertionError(text)
         same(settle(session, start(session, "'SELECT 6' ~> df.sleep(3) ~> 'SELECT 7'")), "completed")
+
+
+@suite.test
+def late_while_all_are_busy(cluster):
+    """Steps that wait too long fail at that time, though the only executor is busy for much longer; none runs."""
+    cluster.configure(**{"pg_durable.max_user_connections": "1", "pg_durable.execution_acquire_timeout": "2"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session, cluster.connect(user="bob") as bob:
+        session.execute("CREATE TABLE alice.ran (what text)")
+        holder = start(session, "'SELECT pg_sleep(60)' ~> 'SELECT 2'")
+        running(cluster, 1)
+        begin = time.monotonic()
+        step = "'INSERT INTO alice.ran VALUES (''late'')'"
+        late = [start(session, step), start(session, step + " & 'SELECT 2'"), start(bob, "'SELECT 3'"),
+                start(session, "(%s & (%s & 'SELECT 1')) & %s" % (step, step, step)),
+                start(session, "df.if('SELECT true', %s, %s)" % (step, step))]
+        # A sleep begins when somebody looks at it, here after two seconds; what comes after it waits anew.
+        asleep = start(session, "df.sleep(1) ~> " + step)
+        many = session.value("SELECT array_agg(df.start('SELECT 4'))::text FROM generate_series(1, 100)")
+        seen = {}
+
+        def all_failed():
+            for instance in late:
+                status = (bob if instance == late[2] else session).value("SELECT df.status($1)", instance)
+                if status == "failed":
+                    seen.setdefault(instance, time.monotonic() - begin)
+            return len(seen) == len(late)
+        wait_until(all_failed, 15, "all are late")
+        for instance in late:
+            if not 1.9 < seen[instance] < 3.5:
+                raise AssertionError("failed after %.1f s, not after 2" % seen[instance])
+        wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE id = ANY($1::text[]) AND "
+                                         "status = 'failed'", many) == 100, 10, "the hundred are late, too")
+        same(settle(session, asleep, 15), "failed")
+        text = session.value("SELECT df.error($1) ->> 'message'", late[0])
+        has(text, "connection limit reached (max_user_connections=1). Timed out after 2s waiting")
+        has(session.value("SELECT output FROM df.instance_info($1)", late[1]), "JOIN branch 1 failed: pg_durable: conn")
+        same(session.value("SELECT df.error($1) ->> 'sqlstate'", late[0]), "53300")
+        same(session.value("SELECT df.status($1)", holder), "running")
+        same(session.query("SELECT what FROM alice.ran"), [])
+        same(cluster.value("SELECT count(*) FROM df_internal.active a JOIN df_internal.instances i "
+                           "ON i.id = a.instance WHERE i.public_id <> $1", holder), 0)
+    clear(cluster)
+    with cluster.connect(user="alice") as session:
+        same(settle(session, start(session, "'SELECT 5'")), "completed")
+        same(session.query("SELECT what FROM alice.ran"), [])
+
+
+@suite.test
+def late_without_a_place_to_start(cluster):
+    """So it is when the role has no executor and none can be started; a step that is taken in time is not late."""
+    with cluster.connect(user="alice") as session, cluster.connect(user="bob") as bob:
+        for _ in range(3):
+            same(settle(session, start(session, "'SELECT 1' ~> df.sleep(1) ~> 'SELECT 2'")), "completed")
+        start(bob, "'SELECT pg_sleep(60)'")
+        running(cluster, 1)
+        for _ in range(2):
+            begin = time.monotonic()
+            same(settle(session, start(session, "'SELECT 3'"), 10), "failed")
+            if not 1.9 < time.monotonic() - begin < 4:
+                raise AssertionError("failed after %.1f s" % (time.monotonic() - begin))
+    clear(cluster)
 
 
 @suite.test

@@ -26,6 +26,8 @@ typedef struct pgs_workset_config {
     /* Asked once, in the postmaster, when shared memory is sized. 0 slots: a number that suits max_worker_processes. */
     int32_t (*slots)(void);
     int32_t (*entries)(void);
+    /* Asked then, too: microseconds after which work that nobody took is late, 0 for never. */
+    int64_t (*patience)(void);
 } pgs_workset_config;
 
 /*

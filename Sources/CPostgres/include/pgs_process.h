@@ -74,12 +74,18 @@ pgs_error *PGS_NULLABLE pgs_settings_reserve(const char *prefix);
 pgs_error *PGS_NULLABLE pgs_setting_assign(const char *name, const char *value);
 /* The value that a reset of this session's settings comes back to, whatever database and role say. */
 pgs_error *PGS_NULLABLE pgs_setting_pin(const char *name, const char *value);
+/* The same for what a client says when it connects: above database and role, and a SET may change it. */
+pgs_error *PGS_NULLABLE pgs_setting_begin_as(const char *name, const char *value);
+/* Whether the setting, any session's own included, has exactly this value. */
+pgs_error *PGS_NULLABLE pgs_setting_is(const char *name, const char *value, bool *is);
 
 /* ---------------------------------------------------------------- shared memory (shmem.c) */
 
 typedef struct pgs_region pgs_region;
 
 bool pgs_is_preloading(void);
+/* Whether this is a server that pg_upgrade has started. */
+bool pgs_is_binary_upgrade(void);
 /* From the library's init: `size` zeroed bytes under `name`, and `locks` LWLocks. `init` runs once per start. */
 pgs_error *PGS_NULLABLE pgs_region_request(
     const char *name, size_t size, int32_t locks, void (*PGS_NULLABLE init)(void *memory),

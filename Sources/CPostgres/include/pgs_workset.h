@@ -175,6 +175,14 @@ bool pgs_scheduler_detach(int64_t next_due);
 /* As pgs_executor_gives_up. */
 void pgs_scheduler_gives_up(void);
 
+/* When the oldest work in the queues of this database is late; PGS_DUE_NEVER when none is there, or none ever is. */
+int64_t pgs_scheduler_late_due(void);
+/*
+ * Takes work of this database that is late out of its role's queue, but what a slot has in hand. If this process dies
+ * before pgs_scheduler_sweep_done, the tables are swept.
+ */
+bool pgs_scheduler_take_late(pgs_oid *role, pgs_work *out);
+
 /*
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
  * said yet. The launcher starts a scheduler then.

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Work that waited longer than the installation lets it, as its database's scheduler finds it. */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "workset.h"
+
+/* Queues are in the order of their entries' age. */
+static int64
+late_at(const workset_queue *queue)
+{
+    return pgs_entries[queue->head].since + pgs_set->patience;
+}
+
+static bool
+may_be_late(const workset_queue *queue)
+{
+    return queue->database == pgs_my_database->oid && queue->count > 0;
+}
+
+int64_t
+pgs_scheduler_late_due(void)
+{
+    int64 due = PGS_DUE_NEVER;
+
+    if (pgs_my_database == NULL || pgs_set->patience <= 0)
+        return due;
+    LWLockAcquire(pgs_set->lock, LW_SHARED);
+    for (int32 i = 0; i < WORKSET_QUEUES; i++)
+    {
+        if (may_be_late(&pgs_set->queues[i]))
+        {
+            int64 at = late_at(&pgs_set->queues[i]);
+
+            due = Min(due, at);
+        }
+    }
+    LWLockRelease(pgs_set->lock);
+    return due;
+}
+
+static bool
+take_from(workset_queue *queue, int64 now, pgs_work *out)
+{
+    while (may_be_late(queue) && late_at(queue) <= now)
+    {
+        workset_entry entry = workset_entry_pop(queue);
+        workset_slot *holder = workset_holder_of(queue->database, entry.item, entry.part);
+
+        if (holder != NULL)
+        {
+            holder->dirty = true;
+            continue;
+        }
+        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths, .since = entry.since};
+        return true;
+    }
+    return false;
+}
+
+bool
+pgs_scheduler_take_late(pgs_oid *role, pgs_work *out)
+{
+    workset_wakes wakes = {0};
+    int64 now = GetCurrentTimestamp();
+    bool found = false;
+
+    if (pgs_my_database == NULL || pgs_set->patience <= 0)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    for (int32 i = 0; i < WORKSET_QUEUES && !found; i++)
+    {
+        workset_queue *queue = &pgs_set->queues[i];
+
+        if (!may_be_late(queue))
+            continue;
+        found = take_from(queue, now, out);
+        *role = queue->role;
+        workset_queue_refill(queue, pgs_my_database, &wakes);
+    }
+    if (found)
+        pgs_my_database->sweeping = true;
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return found;
+}

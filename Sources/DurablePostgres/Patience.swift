@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: PostgreSQL
+
+internal import CPostgres
+internal import DurableModel
+internal import DurableRuntime
+internal import PostgresExtension
+
+/// How long a step may wait for an executor, when the administrator sets a time.
+public struct Patience: Sendable {
+    /// 0: as long as it takes.
+    public var waitMaxMicroseconds: Int64
+    /// The setting `pg_durable.max_user_connections`, which the failure names.
+    public var connectionsMax: Int
+
+    public init(waitMaxMicroseconds: Int64, connectionsMax: Int) {
+        self.waitMaxMicroseconds = waitMaxMicroseconds
+        self.connectionsMax = connectionsMax
+    }
+
+    /// Why the step of this work fails, in the words of the original; nil when it is not late.
+    func failure(of work: pgs_work) -> StepFailure? {
+        guard waitMaxMicroseconds > 0, pgs_now() &- work.since >= waitMaxMicroseconds else { return nil }
+        let text =
+            "pg_durable: connection limit reached (max_user_connections=\(connectionsMax)). "
+            + "Timed out after \(waitMaxMicroseconds / 1_000_000)s waiting for an available execution slot."
+        return StepFailure(
+            sqlstate: Bytes("53300".utf8),
+            message: Bytes(text.utf8),
+            detail: Bytes("The cluster has places for \(pgs_launcher_slot_count()) executors.".utf8),
+            hint: Bytes("pg_durable.execution_acquire_timeout = 0 lets steps wait as long as it takes.".utf8)
+        )
+    }
+}
+
+/// The scheduler's part in that: while all executors are busy nobody else notices that a step has waited too long.
+///
+/// Nothing of a user's runs here: the step fails instead of being run, and what would be run after it goes back to the
+/// queue.
+enum LateWork {
+    /// Fails what is late of one piece of work: a step, or every arm of a join that begins there; false if nothing is.
+    static func fail(_ settings: SchedulerProcess.Settings) throws(PostgresError) -> Bool {
+        var role: UInt32 = 0
+        var work = pgs_work()
+        guard pgs_scheduler_take_late(&role, &work) else { return false }
+        let instance = InstanceID(rawValue: work.item)
+        var executor = Executor(port: ServerPort(role: role), settings: settings.turns)
+        executor.runsSteps = false
+        // The port's own lock on the same door.
+        executor.port.mustLeave = true
+        // What becomes ready only because this turn looks has waited as long as the work itself.
+        var late = [Ready(instance: instance, branch: work.part < 0 ? nil : BranchID(rawValue: work.part))]
+        while let ready = late.popLast() {
+            executor.lateness = settings.patience.failure(of: work)
+            executor.port.readied = []
+            if case .yielded(let rest) = try executor.runTurn(ready) {
+                _ = pgs_work_push(role, rest.instance.rawValue, rest.branch?.rawValue ?? -1)
+            }
+            late += executor.port.readied ?? []
+            try check(pgs_interrupts_check())
+        }
+        return true
+    }
+}
