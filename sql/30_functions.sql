@@ -20,7 +20,7 @@ CREATE FUNCTION df.wait_for_signal(name text, timeout_seconds int4 DEFAULT NULL)
 
 -- Behind the operators |=>, @>, ?> and !>: constant operands are folded at planning.
 CREATE FUNCTION df.as_op(fut text, name text) RETURNS text
-    LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'df_as_op';
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'df_as_op';
 CREATE FUNCTION df.loop_prefix_op(body text) RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'df_loop_prefix_op';
 CREATE FUNCTION df.if_then_op(condition text, then_branch text) RETURNS text

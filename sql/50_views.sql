@@ -18,9 +18,9 @@ SELECT * FROM df_internal.variables
  WHERE df_internal.sees_all();
 
 CREATE VIEW df.instances WITH (security_barrier) AS
-SELECT i.public_id AS id,
+SELECT i.public_id::varchar AS id,
        i.label,
-       s.root_node,
+       s.root_node::varchar AS root_node,
        s.status,
        i.role::pg_catalog.regrole AS submitted_by,
        i.database,
@@ -31,13 +31,13 @@ SELECT i.public_id AS id,
  CROSS JOIN LATERAL df_internal.instance_state(i.id) s;
 
 CREATE VIEW df.nodes WITH (security_barrier) AS
-SELECT n.id,
-       i.public_id AS instance_id,
+SELECT n.id::varchar AS id,
+       i.public_id::varchar AS instance_id,
        n.node_type,
        n.query,
        n.result_name,
-       n.left_node,
-       n.right_node,
+       n.left_node::varchar AS left_node,
+       n.right_node::varchar AS right_node,
        n.status,
        n.result::pg_catalog.jsonb AS result,
        n.error,
@@ -55,3 +55,23 @@ SELECT v.name, v.value, v.owner
           FROM df_internal.visible_variables
          ORDER BY role, name, number DESC) v
  WHERE v.value IS NOT NULL;
+
+-- Nobody writes through the views: who lacks the privilege hears that from the server, everybody else from these. The
+-- rewriter asks for INSTEAD OF; the trigger for the statement speaks also where no row would be touched.
+CREATE FUNCTION df_internal.refuse_write() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'df_refuse_write';
+CREATE TRIGGER refuse_rows INSTEAD OF INSERT OR UPDATE OR DELETE ON df.instances
+    FOR EACH ROW EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON df.instances
+    FOR EACH STATEMENT EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse_rows INSTEAD OF INSERT OR UPDATE OR DELETE ON df.nodes
+    FOR EACH ROW EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON df.nodes
+    FOR EACH STATEMENT EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse_rows INSTEAD OF INSERT OR UPDATE OR DELETE ON df.vars
+    FOR EACH ROW EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON df.vars
+    FOR EACH STATEMENT EXECUTE FUNCTION df_internal.refuse_write();
+
+COMMENT ON COLUMN df.instances.submitted_by IS 'role that started the instance; its steps run as this role';
+COMMENT ON COLUMN df.nodes.submitted_by IS 'role that started the instance; the node runs as this role';
+COMMENT ON COLUMN df.nodes.status_details IS 'execution_id says in which execution the node got its status';

@@ -10,3 +10,12 @@ SELECT w.epoch_id, w.started_at, w.last_seen_at FROM df_internal.worker_epoch() 
 
 GRANT USAGE ON SCHEMA _duroxide TO PUBLIC;
 GRANT SELECT ON _duroxide._worker_ready TO PUBLIC;
+
+CREATE TRIGGER refuse_rows INSTEAD OF INSERT OR UPDATE OR DELETE ON _duroxide._worker_ready
+    FOR EACH ROW EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON _duroxide._worker_ready
+    FOR EACH STATEMENT EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse_rows INSTEAD OF INSERT OR UPDATE OR DELETE ON df._worker_epoch
+    FOR EACH ROW EXECUTE FUNCTION df_internal.refuse_write();
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON df._worker_epoch
+    FOR EACH STATEMENT EXECUTE FUNCTION df_internal.refuse_write();

@@ -64,6 +64,7 @@ PGS_SWIFT_FUNCTION(df_explain);
 PGS_SWIFT_FUNCTION(df_executed_sql);
 PGS_SWIFT_FUNCTION(df_wait_for_schedule);
 PGS_SWIFT_FUNCTION(df_next_tick);
+PGS_SWIFT_FUNCTION(df_refuse_write);
 PGS_SWIFT_FUNCTION(df_me);
 PGS_SWIFT_FUNCTION(df_sees_all);
 PGS_SWIFT_FUNCTION(df_at_home);

@@ -5,12 +5,14 @@
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "catalog/pg_proc.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
@@ -107,6 +109,20 @@ pgs_call_set_null(void *fcinfo)
 {
     ((FunctionCallInfo) fcinfo)->isnull = true;
 }
+
+pgs_error *
+pgs_call_trigger_relation(void *call, const uint8_t **bytes, size_t *length)
+PGS_GUARD_BEGIN
+    FunctionCallInfo fcinfo = call;
+    const char *name;
+
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        ereport(ERROR,
+                errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("trigger functions can only be called as triggers"));
+    name = RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation);
+    *bytes = pgs_text_from_server(name, strlen(name), length);
+PGS_GUARD_END
 
 bool
 pgs_call_is_atomic(const void *call)

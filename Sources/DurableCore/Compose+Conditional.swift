@@ -53,14 +53,13 @@ extension Compose {
         ).bytes
     }
 
-    /// `!>`: completes what `?>` began; nil when a part of it or the else part is null.
+    /// What `!>` finds on its left: the condition and the then part of `?>`, nil when one of them is null.
     ///
     /// Parts may be texts or, as earlier versions wrote them, embedded objects. Throws 22P02 for a left side
     /// that is not JSON and P0001 for one that is no partial conditional.
-    public static func otherwise(
-        _ partial: Bytes?,
-        else branch: Bytes?
-    ) throws(EnvelopeError) -> Bytes? {
+    public static func parts(
+        ofPartial partial: Bytes?
+    ) throws(EnvelopeError) -> (condition: Bytes, then: Bytes)? {
         let notPartial = EnvelopeError(
             .raiseException,
             "Invalid if-then-else: left side of !> must be a ?> expression"
@@ -80,10 +79,9 @@ extension Compose {
         if document.containsNUL { throw .nulEscape(prefix: "Invalid if-then-else: ") }
         guard document.root[Bytes("_partial_if".utf8)] != nil else { throw notPartial }
         guard let condition = part("condition", of: document.root),
-            let then = part("then_branch", of: document.root),
-            let branch
+            let then = part("then_branch", of: document.root)
         else { return nil }
-        return try ifElse(condition, then: then, else: branch)
+        return (condition, then)
     }
 
     // As the server's `->>`: a string's characters, the JSON text of anything else, nothing for null.

@@ -90,11 +90,10 @@ public enum Compose {
         do throws(CronError) {
             next = try CronSchedule(expression).next(after: now, zone: zone, zones)
         } catch {
-            throw EnvelopeError(.invalidParameterValue, ByteText("\(error.message)"))
+            throw EnvelopeError(error)
         }
         guard next != nil else {
-            let error = CronSchedule.error(expression, "it can never fire again, its years are past")
-            throw EnvelopeError(.invalidParameterValue, ByteText("\(error.message)"))
+            throw EnvelopeError(CronSchedule.error(expression, "it can never fire again, its years are past"))
         }
         var config = JSONObjectWriter()
         config.member("cron_expr", string: try checked(expression))

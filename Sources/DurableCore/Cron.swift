@@ -6,6 +6,8 @@ public import DurableModel
 public struct CronError: Error, Hashable, Sendable {
     /// The whole message for the user.
     public var message: Bytes
+    /// What exactly is wrong, where the message does not say it.
+    public var detail: Bytes?
 
     /// 22023, invalid_parameter_value.
     public var sqlstate: Bytes { Bytes("22023".utf8) }
@@ -42,10 +44,12 @@ public struct CronSchedule: Hashable, Sendable {
         }
     }
 
+    /// The original says the same of every expression; the reason is in the detail.
     static func error(_ text: Bytes, _ reason: ByteText) -> CronError {
         let message: ByteText =
-            "Invalid cron expression '\(quoting: text)': Invalid expression: \(reason.bytes)"
-        return CronError(message: message.bytes)
+            "Invalid cron expression '\(quoting: text)': Invalid expression: Invalid cron expression."
+        let detail: ByteText = "The reason: \(reason.bytes)."
+        return CronError(message: message.bytes, detail: detail.bytes)
     }
 }
 

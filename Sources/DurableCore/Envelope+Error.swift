@@ -43,6 +43,10 @@ public struct EnvelopeError: Error, Hashable, Sendable {
         )
     }
 
+    init(_ error: CronError) {
+        self.init(sqlstate: error.sqlstate, message: error.message, detail: error.detail)
+    }
+
     static func unknownNodeType(_ name: Bytes, prefix: ByteText) -> EnvelopeError {
         let valid = Envelope.nodeTypes.joined(separator: ", ")
         return EnvelopeError(

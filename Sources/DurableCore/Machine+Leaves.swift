@@ -93,7 +93,9 @@ enum ScheduleNode {
                 return .valid(next)
             }
         } catch {
-            return .invalid(.invalidParameter(error.message))
+            var failure = StepFailure.invalidParameter(error.message)
+            failure.detail = error.detail
+            return .invalid(failure)
         }
         return .invalid(
             .invalidParameter(

@@ -21,6 +21,15 @@ public enum InstanceState {
         return try isParked(row, current: current) ? .running : .pending
     }
 
+    /// When an instance that has not ended changed last, as the statement sees it.
+    ///
+    /// A cancel that nobody has acted on yet is a change of its status.
+    public static func changedAt(_ row: InstanceRow) throws(PostgresError) -> Timestamp {
+        let recorded = try Storage.lastEntry(row.id) ?? row.createdAt
+        guard let asked = try Storage.cancelledAt(row.id) else { return recorded }
+        return max(asked, recorded)
+    }
+
     /// Whether an executor has been there and recorded nothing.
     ///
     /// It finds nothing to record when the first thing to do is to wait for a signal; the root is not active any
@@ -87,6 +96,13 @@ extension Storage {
 }
 
 extension Storage {
+    /// When the oldest cancel was asked for, as the statement sees it.
+    static func cancelledAt(_ id: InstanceID) throws(PostgresError) -> Timestamp? {
+        try Tables.requests.open(writing: false) { table throws(PostgresError) in
+            try table.first("requests_pkey", .statement, keys: [.int8(id.rawValue)]) { $0.time(2) }
+        }
+    }
+
     /// When the last entry of the instance's root branch was recorded, as the statement sees it.
     public static func lastEntry(_ id: InstanceID) throws(PostgresError) -> Timestamp? {
         var at: Timestamp?

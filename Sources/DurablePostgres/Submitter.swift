@@ -37,7 +37,7 @@ public enum Submitter {
         case PGS_STANDING_SUPERUSER:
             throw PostgresError(
                 .insufficientPrivilege,
-                "pg_durable: superuser instances are disabled",
+                "pg_durable: superuser instances are disabled (pg_durable.enable_superuser_instances is off)",
                 detail: "Role \"\(shown(name))\" is a superuser.",
                 hint:
                     "Start it as another role, or set pg_durable.enable_superuser_instances = on and restart "

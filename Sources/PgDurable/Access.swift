@@ -13,8 +13,19 @@ enum Access {
     // SAFETY: a server process has one thread; set once when the executor starts.
     /// Whether this process is an executor.
     ///
-    /// Not `df.in_workflow`, which anybody may SET.
+    /// Not `df.in_workflow` alone, which anybody may SET.
     nonisolated(unsafe) static var isExecutor = false
+
+    /// Whether what belongs outside of workflows is refused: in a step, and in a session that says of itself that it
+    /// is one, as scripts for the original do.
+    static func isInWorkflow() throws(PostgresError) -> Bool {
+        if isExecutor { return true }
+        let name: StaticString = "df.in_workflow"
+        let value: StaticString = "true"
+        var says = false
+        try PostgresExtension.check(pgs_setting_is(name.cString, value.cString, &says))
+        return says
+    }
 
     /// Refuses a caller without USAGE on schema df.
     static func check() throws(PostgresError) {

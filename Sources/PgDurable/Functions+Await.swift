@@ -39,6 +39,7 @@ private func awaitInstance(_ call: borrowing SQLCall) throws(PostgresError) -> S
 @c(df_wait_swift)
 func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        try Access.check()
         guard !call.isNull(0) else { throw nullArgument(0, "instance_id") }
         guard let seconds = try call.optionalInt32(1) else { throw nullArgument(1, "timeout_seconds") }
         guard !call.isAtomic else {
@@ -51,7 +52,6 @@ func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                     "Call it on its own, or use df.await_instance(), which may keep other sessions waiting."
             )
         }
-        try Access.check()
         let wait = try Wait("df.wait()", try call.instanceID(0), seconds: seconds)
         try check(pgs_nonatomic_begin())
         defer { pgs_waiter_leave() }
@@ -75,7 +75,7 @@ private struct Wait {
     let seconds: Int32
 
     init(_ function: StaticString, _ id: Bytes, seconds: Int32) throws(PostgresError) {
-        if Access.isExecutor {
+        if try Access.isInWorkflow() {
             throw PostgresError(
                 .objectNotInPrerequisiteState,
                 "\(function) cannot be called inside a workflow - it would hold the executor that it waits for",

@@ -54,6 +54,7 @@ func dfAs(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 func dfAsOperator(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         try Access.check()
+        guard !call.isNull(0), !call.isNull(1) else { return .null }
         return try named(call)
     }
 }

@@ -47,14 +47,20 @@ func dfIfElse(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
         let partial = call.isNull(0) ? nil : try call.graph(0)
         let otherwise = call.isNull(1) ? nil : try operands(call, 1, from: 1)[0]
-        let graph: Bytes?
+        let parts: (condition: Bytes, then: Bytes)?
         do throws(EnvelopeError) {
-            graph = try Compose.otherwise(partial, else: otherwise)
+            parts = try Compose.parts(ofPartial: partial)
         } catch {
             throw PostgresError(error)
         }
         try Access.check()
-        return graph.map(SQLValue.text) ?? .null
+        guard let parts, let otherwise else { return .null }
+        // What `?>` took as it was becomes a step only now.
+        try SameStatementGuard.check(parts.condition)
+        try SameStatementGuard.check(parts.then)
+        return try composed { () throws(EnvelopeError) in
+            try Compose.ifElse(parts.condition, then: parts.then, else: otherwise)
+        }
     }
 }
 

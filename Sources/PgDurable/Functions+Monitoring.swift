@@ -60,20 +60,34 @@ func dfInstanceNodesLegacy(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_da
     }
 }
 
+/// Behind the triggers of the views that show what the engine wrote.
+@c(df_refuse_write_swift)
+func dfRefuseWrite(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+    sqlFunction(fcinfo, failure) { call throws(PostgresError) in
+        throw PostgresError(
+            .insufficientPrivilege,
+            "permission denied for view \(shown(try call.triggerRelation()))",
+            detail: "Its rows are written by the functions of schema df only, whoever asks.",
+            hint:
+                "Use df.start(), df.signal() and df.cancel(), and for variables df.setvar() and df.unsetvar()."
+        )
+    }
+}
+
 // What the views df.instances and df.nodes are made of. The views call these for rows that they let through, but a
 // view's condition may be evaluated late, so that each checks for itself.
 
 @c(df_instance_state_swift)
 func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+        try Access.check()
         guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let status = try InstanceState.status(of: row, current: false)
         let ended = try Storage.ended(row.id, current: false)
-        let last = try Storage.lastEntry(row.id)
-        let updated = ended?.at ?? last ?? row.createdAt
+        let updated = if let ended { ended.at } else { try InstanceState.changedAt(row) }
         try rows.append([
             .text(status.rawValue), .timestamptz(updated.rawValue),
-            status == .completed ? .timestamptz((ended?.at ?? updated).rawValue) : .null,
+            status == .completed ? .timestamptz(updated.rawValue) : .null,
             .text(NodeID.hex(instance: row.id, node: .root)),
         ])
     }
@@ -82,6 +96,7 @@ func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
 @c(df_stored_nodes_swift)
 func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
+        try Access.check()
         guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let report = try InstanceReport(row)
         for line in report.lines() {

@@ -9,7 +9,7 @@ internal import PostgresExtension
 /// What can be refused without another process is refused here, in the words that the other process would use. Only
 /// whether the role may log in at all is this session's own question.
 func startInNewTransaction(_ call: borrowing SQLCall) throws(PostgresError) -> SQLValue {
-    guard !Access.isExecutor else {
+    guard try !Access.isInWorkflow() else {
         throw PostgresError(
             .objectNotInPrerequisiteState,
             "df.start() with transaction_mode => 'new' cannot be called inside a workflow",
@@ -17,6 +17,7 @@ func startInNewTransaction(_ call: borrowing SQLCall) throws(PostgresError) -> S
         )
     }
     try Access.check()
+    try TrialRun.refuse("df.start()")
     try check(pgs_prevent_write_elsewhere("df.start()"))
     try Submitter.requireLogin(pgs_user_current())
     let request: StartRequest

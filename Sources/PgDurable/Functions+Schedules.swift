@@ -6,7 +6,7 @@ internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
 
-/// Not STRICT because of its optional zone, but without an expression there is no schedule either.
+/// With one argument or two; the second may be NULL, which is UTC, and without an expression there is no schedule.
 @c(df_wait_for_schedule_swift)
 func dfWaitForSchedule(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
@@ -39,7 +39,7 @@ func dfNextTick(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             let next = try CronSchedule(expression).next(after: after, zone: zone, ServerTimeZones())
             return next.map { .timestamptz($0.rawValue) } ?? .null
         } catch {
-            throw PostgresError(state: .invalidParameterValue, message: error.message)
+            throw PostgresError(state: .invalidParameterValue, message: error.message, detail: error.detail)
         }
     }
 }

@@ -10,7 +10,7 @@ private func change(
     refusal: String,
     _ body: (_ role: UInt32, _ roleName: Bytes) throws(PostgresError) -> Void
 ) throws(PostgresError) -> SQLValue {
-    if Access.isExecutor {
+    if try Access.isInWorkflow() {
         throw PostgresError(
             .objectNotInPrerequisiteState,
             "\(function) cannot be called inside a workflow - \(refusal)"

@@ -13,20 +13,24 @@ enum Installation {
 
     /// Loaded any other way, the library has no shared memory and no processes.
     static func checkPreload() throws(PostgresError) {
-        guard pgs_workset_is_ready() else {
-            throw PostgresError(
-                .objectNotInPrerequisiteState,
-                "pg_durable must be loaded via shared_preload_libraries.",
-                hint:
-                    "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server."
-            )
-        }
+        guard pgs_workset_is_ready() else { throw notPreloaded }
+    }
+
+    static var notPreloaded: PostgresError {
+        PostgresError(
+            .objectNotInPrerequisiteState,
+            "pg_durable must be loaded via shared_preload_libraries.",
+            hint: "Add 'pg_durable' to shared_preload_libraries in postgresql.conf and restart the server."
+        )
     }
 
     /// The database that may hold the extension: the one that is set, else any, and so this one.
     static func targetDatabase() throws(PostgresError) -> Bytes {
         let wanted = Settings.database.value
-        guard wanted.isEmpty else { return wanted }
+        return wanted.isEmpty ? try currentDatabase() : wanted
+    }
+
+    private static func currentDatabase() throws(PostgresError) -> Bytes {
         var bytes: UnsafePointer<UInt8>?
         var length = 0
         try PostgresExtension.check(pgs_database_name(pgs_database_current(), &bytes, &length))
@@ -44,9 +48,11 @@ enum Installation {
         )
         guard found == pgs_database_current() else {
             throw PostgresError(
-                .objectNotInPrerequisiteState,
-                "extension pg_durable must be created in database \"\(shown(wanted))\"",
-                hint: "Run CREATE EXTENSION pg_durable there, or change pg_durable.database."
+                .raiseException,
+                "extension pg_durable must be created in database \"\(shown(wanted))\", "
+                    + "not in database \"\(shown(try currentDatabase()))\"",
+                detail: "The setting pg_durable.database names the one database that may hold it.",
+                hint: "Connect to database \"\(shown(wanted))\" and run CREATE EXTENSION pg_durable; there."
             )
         }
     }

@@ -4,13 +4,18 @@ internal import CPostgres
 internal import DurablePostgres
 internal import PostgresExtension
 
-/// Called from `_PG_init`: in the postmaster when the library is preloaded, else in a session, where the functions can
-/// be called and say what is missing.
+/// Called from `_PG_init`: in the postmaster when the library is preloaded.
+///
+/// Loaded any other way it has no shared memory and no processes, and is refused; but pg_upgrade loads it into a
+/// server that runs nothing.
 @c(pg_durable_init_swift)
 func libraryInit(_ failure: Failure) {
     let extensionName: StaticString = "pg_durable"
     pgs_rows_init(extensionName.cString)
-    guard pgs_is_preloading() else { return }
+    guard pgs_is_preloading() else {
+        guard !pgs_is_binary_upgrade() else { return }
+        return sqlInit(failure) { () throws(PostgresError) in throw Installation.notPreloaded }
+    }
     Settings.define(failure)
     guard failure.pointee.error == nil else { return }
     pgs_name_result_limit(Settings.resultLimitName.cString)

@@ -21,6 +21,14 @@ public struct SQLCall: ~Copyable {
     /// Whether the transaction must not be ended here; false only in a procedure called at top level.
     public var isAtomic: Bool { pgs_call_is_atomic(fcinfo) }
 
+    /// The name of the relation whose trigger the function is called as; throws 39P01 when it is none.
+    public borrowing func triggerRelation() throws(PostgresError) -> [UInt8] {
+        var bytes: UnsafePointer<UInt8>?
+        var length = 0
+        try check(pgs_call_trigger_relation(fcinfo, &bytes, &length))
+        return Array(UnsafeBufferPointer(start: bytes, count: length))
+    }
+
     /// The function's own oid; 0 for a call without a call site.
     public var functionOID: UInt32 { pgs_call_function_oid(fcinfo) }
 

@@ -162,26 +162,32 @@ private func text(_ bytes: Bytes?) -> String? { bytes.map { String(decoding: $0,
     }
 
     // `?>` and `!>` make the same conditional as df.if, and nothing else is taken for a partial one.
+    /// What `!>` makes of both its sides.
+    private func otherwise(_ partial: Bytes?, else branch: Bytes?) throws(EnvelopeError) -> Bytes? {
+        guard let parts = try Compose.parts(ofPartial: partial), let branch else { return nil }
+        return try Compose.ifElse(parts.condition, then: parts.then, else: branch)
+    }
+
     @Test func conditionalOperators() throws {
         let partial = try Compose.partial(bytes("a"), then: bytes("b\""))
         #expect(text(partial) == #"{"condition": "a", "_partial_if": true, "then_branch": "b\""}"#)
-        let whole = try Compose.otherwise(partial, else: bytes("c"))
+        let whole = try otherwise(partial, else: bytes("c"))
         #expect(try whole == Compose.ifElse(bytes("a"), then: bytes("b\""), else: bytes("c")))
         #expect(
             try text(Compose.partial(nil, then: nil))
                 == #"{"condition": null, "_partial_if": true, "then_branch": null}"#
         )
         #expect(
-            try Compose.otherwise(Compose.partial(nil, then: bytes("b")), else: bytes("c")) == nil
+            try otherwise(Compose.partial(nil, then: bytes("b")), else: bytes("c")) == nil
         )
         #expect(
-            try Compose.otherwise(Compose.partial(bytes("a"), then: nil), else: bytes("c")) == nil
+            try otherwise(Compose.partial(bytes("a"), then: nil), else: bytes("c")) == nil
         )
-        #expect(try Compose.otherwise(partial, else: nil) == nil)
-        #expect(try Compose.otherwise(bytes(#"{"_partial_if":1}"#), else: bytes("c")) == nil)
+        #expect(try otherwise(partial, else: nil) == nil)
+        #expect(try otherwise(bytes(#"{"_partial_if":1}"#), else: bytes("c")) == nil)
         let old = #"{"_partial_if":true,"condition":\#(Self.one),"then_branch":\#(Self.two)}"#
         #expect(
-            try Compose.otherwise(bytes(old), else: bytes("c"))
+            try otherwise(bytes(old), else: bytes("c"))
                 == Compose.ifElse(bytes("a"), then: bytes("b"), else: bytes("c"))
         )
         let sql = "Invalid if-then-else: left side of !> must be a ?> expression"
@@ -198,7 +204,7 @@ private func text(_ bytes: Bytes?) -> String? { bytes.map { String(decoding: $0,
         ]
         for (left, message, sqlstate) in cases {
             let error = #expect(throws: EnvelopeError.self) {
-                try Compose.otherwise(left, else: bytes("c"))
+                try otherwise(left, else: bytes("c"))
             }
             #expect(text(error?.message)?.hasSuffix(message) == true)
             #expect(text(error?.sqlstate) == sqlstate)

@@ -17,7 +17,7 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         }
     }
     _ = try? Compose.name(text, text)
-    _ = try? Compose.otherwise(text, else: text)
+    _ = try? Compose.parts(ofPartial: text)
     _ = Envelope.malformation(text)
     return 0
 }

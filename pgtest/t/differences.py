@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
+from suite import PgError, Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
 
@@ -70,11 +70,18 @@ def unknown_names(cluster):
 
 @suite.test
 def names_on_waits(cluster):
-    """Sleeps have values that later steps can use; so has a named break's loop."""
+    """Sleeps and breaks have values that later steps can use under their names; so has a loop that one left."""
     with cluster.connect(user="alice") as session:
         same(first(session, "(df.sleep(0) |=> 's') ~> 'SELECT $s.seconds AS n, ($s::jsonb->>''slept'')::bool AS b'"),
              {"n": 0, "b": True})
         same(first(session, "(df.loop(df.break('3')) |=> 'l') ~> 'SELECT $l::int + 1 AS n'"), {"n": 4})
+        named = "df.loop('SELECT 5 AS a' |=> 'r' ~> (df.break('{\"k\": $r}') |=> 'b'))"
+        same(first(session, "(%s |=> 'l') ~> 'SELECT $b.k AS k, $r AS r, $l.k AS l'" % named), {"k": 5, "r": 5, "l": 5})
+        # In a loop that is entered again the name has the last value.
+        counted = ("df.loop('SELECT nextval(''alice.turns'') AS n' |=> 'n' ~> df.loop(df.break('$n') |=> 'b') "
+                   "~> 'SELECT $b::int AS b' |=> 'seen', 'SELECT $b < 3')")
+        session.execute("CREATE SEQUENCE alice.turns")
+        same(first(session, counted + " ~> 'SELECT $b AS b, $seen AS seen'"), {"b": "3", "seen": 3})
 
 
 @suite.test
@@ -218,8 +225,11 @@ def databases(cluster):
     try:
         with cluster.connect(db="three") as session:
             error = session.error("CREATE EXTENSION pg_durable")
-            has(str(error), "must be created in database")
-            has(str(error), "one")
+            same(error.sqlstate, "P0001")
+            for fragment in ("must be created in database", '"one"', '"three"'):
+                has(error.message, fragment)
+            has(error.hint, "CREATE EXTENSION")
+            same(session.value("SELECT count(*) FROM pg_namespace WHERE nspname IN ('df', '_duroxide')"), 0)
     finally:
         cluster.configure(**{"pg_durable.database": "''"})
         cluster.restart()
@@ -245,6 +255,66 @@ def superusers(cluster):
     with cluster.connect() as session:
         same(settle(session, instance), "completed")
     superusers_may(cluster, False)
+
+
+@suite.test
+def superusers_chores(cluster):
+    """With the switch on, the original's examples of maintenance run as steps of a superuser."""
+    superusers_may(cluster, True)
+    with cluster.connect() as session, cluster.connect(user="bob") as idle:
+        session.execute("CREATE TABLE public.chores AS SELECT generate_series(1, 1000) AS n")
+        before = session.value("SELECT relfrozenxid::text::bigint FROM pg_class WHERE oid = 'public.chores'::regclass")
+        run(session, "'VACUUM (ANALYZE) public.chores' ~> 'VACUUM (FREEZE, ANALYZE) public.chores'")
+        same(session.query("SELECT reltuples::int, relfrozenxid::text::bigint > $1 FROM pg_class "
+                           "WHERE oid = 'public.chores'::regclass", before), [(1000, True)])
+        seen = first(session, "$q$SELECT count(*) AS n, bool_and(pg_terminate_backend(pid)) AS done FROM "
+                              "pg_stat_activity WHERE usename = 'bob' AND state = 'idle' AND pid = %d$q$" % idle.pid)
+        same(seen, {"n": 1, "done": True})
+        wait_until(lambda: session.value("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", idle.pid) == 0, 10,
+                   "the idle session is gone")
+        same(first(session, "'SELECT current_user AS u, session_user AS s'"), {"u": "postgres", "s": "postgres"})
+        session.execute("DROP TABLE public.chores")
+    superusers_may(cluster, False)
+
+
+@suite.test
+def nothing_to_configure(cluster):
+    """Steps run though pg_hba.conf lets the role in nowhere and pg_durable.worker_role is nobody; nobody is warned."""
+    path = os.path.join(cluster.data, "pg_hba.conf")
+    with open(path) as file:
+        rules = file.read()
+    cluster.configure(**{"pg_durable.worker_role": "'nobody at all'"})
+    cluster.restart()
+    try:
+        cluster.psql("CREATE DATABASE bare")
+        with cluster.connect(db="bare") as admin:
+            admin.execute("CREATE EXTENSION pg_durable")
+            same([n.message for n in admin.notices], [])
+            admin.execute("SELECT df.grant_usage('alice')")
+        with open(path, "w") as file:
+            file.write("local all postgres trust\n")
+        cluster.reload()
+        wait_until(lambda: refused(cluster), 10, "alice is rejected")
+        with cluster.connect(db="bare") as admin:
+            admin.execute("SET ROLE alice")
+            for mode in ("caller", "new"):
+                instance = admin.value("SELECT df.start('SELECT session_user AS s', transaction_mode => $1)", mode)
+                same(settle(admin, instance), "completed")
+                same(admin.value("SELECT df.result($1)", instance), '{"rows": [{"s": "alice"}], "row_count": 1}')
+    finally:
+        with open(path, "w") as file:
+            file.write(rules)
+        del cluster.settings["pg_durable.worker_role"]
+        cluster.configure()
+        cluster.restart()
+
+
+def refused(cluster):
+    try:
+        cluster.connect(user="alice", db="bare").close()
+        return False
+    except PgError as error:
+        return "pg_hba.conf" in str(error)
 
 
 suite.main()

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from latency import at_once  # noqa: E402
-from suite import Suite, has, run, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, has, same, settle, start, wait_until  # noqa: E402
 
 # With the server's own eight, three steps run at a time.
 suite = Suite(max_worker_processes=None)

@@ -149,17 +149,53 @@ def terminated_helpers_come_back(cluster):
 
 @suite.test
 def without_preload(cluster):
-    """A library that was not preloaded says so and does nothing."""
+    """However else the library is loaded, it says what is missing and does nothing."""
+    cluster.psql("CREATE DATABASE fresh; CREATE ROLE preloading LOGIN")
     cluster.configure(shared_preload_libraries="''")
     cluster.restart()
     try:
-        with cluster.connect(user="alice") as session:
-            error = session.error("SELECT df.start('SELECT 1')")
-            has(error.message, "must be loaded via shared_preload_libraries")
-            same(session.value("SELECT 1"), 1)
+        with cluster.connect() as admin, cluster.connect(db="fresh") as fresh, cluster.connect(user="alice") as session:
+            for connection, sql in ((admin, "LOAD 'pg_durable'"), (fresh, "CREATE EXTENSION pg_durable"),
+                                    (session, "SELECT df.start('SELECT 1')"), (session, "SELECT 'a' ~> 'b'"),
+                                    (session, "SELECT * FROM df.instances"), (admin, "SELECT df.version()")):
+                error = connection.error(sql)
+                same(error.message, "pg_durable must be loaded via shared_preload_libraries.", sql)
+                same(error.sqlstate, "55000", sql)
+                has(error.hint, "Add 'pg_durable' to shared_preload_libraries")
+                same(connection.value("SELECT 1"), 1)
+            same(fresh.value("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'df%'"), 0)
+            admin.execute("ALTER ROLE preloading SET session_preload_libraries = 'pg_durable'")
+        try:
+            cluster.connect(user="preloading").close()
+            raise AssertionError("session_preload_libraries loaded it")
+        except PgError as error:
+            has(str(error), "must be loaded via shared_preload_libraries")
+        same([p for p in ("durable launcher", "durable http") if cluster.processes(p)], [])
     finally:
+        cluster.psql("ALTER ROLE preloading RESET session_preload_libraries")
         cluster.configure(shared_preload_libraries="'pg_durable'")
         cluster.restart()
+    with cluster.connect(user="alice") as session:
+        run(session, "'SELECT 1'")
+
+
+@suite.test
+def binary_upgrade(cluster):
+    """A server that pg_upgrade has started loads the library, preloaded or not, and runs no process of it."""
+    for preload in ("''", "'pg_durable'"):
+        cluster.stop()
+        cluster.configure(shared_preload_libraries=preload)
+        done = cluster.command("pg_ctl", "-D", cluster.data, "-l", cluster.log, "-w", "-s", "-o", "-b", "start")
+        same(done.returncode, 0, done.stdout)
+        try:
+            with cluster.connect() as session:
+                session.execute("LOAD 'pg_durable'")
+                has(session.error("SELECT df.start('SELECT 1')").message, "must be loaded via")
+                same(session.value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'durable%'"), 0)
+        finally:
+            cluster.stop()
+            cluster.configure(shared_preload_libraries="'pg_durable'")
+    cluster.start()
     with cluster.connect(user="alice") as session:
         run(session, "'SELECT 1'")
 

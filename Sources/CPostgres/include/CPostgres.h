@@ -86,6 +86,9 @@ pgs_error *PGS_NULLABLE pgs_call_argument(void *fcinfo, int32_t index, pgs_argum
 /* The declared result type, domains resolved; 0 when unknown. */
 pgs_error *PGS_NULLABLE pgs_call_result_type(void *fcinfo, pgs_oid *out);
 void pgs_call_set_null(void *fcinfo);
+/* The name, in UTF-8, of the relation whose trigger this call is; an error when it is none. */
+pgs_error *PGS_NULLABLE pgs_call_trigger_relation(
+    void *fcinfo, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
 /* Whether a procedure was called where it must not end the transaction. True for functions. */
 bool pgs_call_is_atomic(const void *fcinfo);
 pgs_oid pgs_call_function_oid(const void *fcinfo);

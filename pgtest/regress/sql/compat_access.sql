@@ -43,6 +43,24 @@ UPDATE df.instances SET status = 'completed';
 DELETE FROM df.instances;
 UPDATE df.nodes SET status = 'completed';
 INSERT INTO df.vars (name, value) VALUES ('a', 'b');
+INSERT INTO df._worker_epoch DEFAULT VALUES;
+DO $$ BEGIN DELETE FROM df.vars; EXCEPTION WHEN insufficient_privilege THEN RAISE WARNING 'as the original, %', SQLSTATE; END $$;
+RESET ROLE;
+\set VERBOSITY default
+INSERT INTO df.instances (id, label) VALUES ('aaaaaaaa', 'forged');
+\set VERBOSITY terse
+UPDATE df.instances SET status = 'completed' WHERE false;
+DELETE FROM df.instances WHERE id = 'aaaaaaaa';
+INSERT INTO df.nodes (id) VALUES ('aaaaaaaa');
+UPDATE df.nodes SET status = 'completed' WHERE id = 'aaaaaaaa';
+DELETE FROM df.nodes;
+INSERT INTO df.vars VALUES ('a', 'b', 'compat_user');
+UPDATE df.vars SET value = 'c';
+DELETE FROM df.vars;
+COPY df.vars FROM stdin;
+\.
+UPDATE df._worker_epoch SET last_seen_at = now();
+SET ROLE compat_user;
 SELECT df.status(:'id') IN ('pending', 'running') AS untouched;
 -- Without a grant nothing works, with it the usual
 SET ROLE compat_reader;

@@ -135,6 +135,15 @@ SELECT who, count(*) FROM effects GROUP BY 1 ORDER BY 1;
 SELECT df.start(df.race('SELECT pg_sleep(20)', df.sleep(1) ~> 'SELECT ''timeout'' AS t'), 'timeout') AS id \gset
 SELECT df.await_instance(:'id', 6);
 SELECT df.result(:'id');
+-- 2.2, 3.7 a join of 1,001 arms, as raw JSON may have it, runs to its end
+SELECT df.start('{"node_type":"JOIN","left_node":' || df.sql('SELECT 0 AS n') || ',"right_node":' || df.sql('SELECT 1 AS n')
+       || ',"extra_nodes":[' || string_agg(df.sql('SELECT ' || n || ' AS n'), ',' ORDER BY n) || ']}', 'wide') AS id
+  FROM generate_series(2, 1000) n \gset
+SELECT df.await_instance(:'id', 300);
+SELECT jsonb_array_length(df.result(:'id')::jsonb) AS arms,
+       (SELECT bool_and((arm -> 'rows' -> 0 ->> 'n')::int = place - 1)
+          FROM jsonb_array_elements(df.result(:'id')::jsonb) WITH ORDINALITY a (arm, place)) AS in_order;
+SELECT node_type, status, count(*) FROM df.instance_nodes(:'id') GROUP BY 1, 2 ORDER BY 1;
 -- 3.9 a second between iterations that go on, none before the end
 SELECT clock_timestamp() AS t0 \gset
 SELECT df.start(df.loop('SELECT compat.tick(''pace'') AS n', 'SELECT n < 3 FROM compat.counters WHERE who = ''pace''')) AS id \gset

@@ -117,7 +117,7 @@ END $$;
 SELECT page, cardinality(ids) AS rows, cursors, is_last FROM pages(3);
 SELECT page, cardinality(ids) AS rows, is_last FROM pages(7);
 SELECT page, cardinality(ids) AS rows, is_last FROM pages(1) WHERE page IN (1, 7);
-SELECT array_agg(id) = (SELECT array_agg(i.id ORDER BY i.created_at DESC, i.id) FROM df.instances i WHERE label = 'page') AS ordered
+SELECT array_agg(id) = (SELECT array_agg(i.id::text ORDER BY i.created_at DESC, i.id) FROM df.instances i WHERE label = 'page') AS ordered
   FROM pages(2) p, unnest(p.ids) WITH ORDINALITY u(id, n);
 SELECT created_at IS NOT NULL AS created, completed_at IS NOT NULL AS completed, next_cursor ~ '^[0-9a-f]+$' AS hex, length(next_cursor) <= 512 AS short
   FROM df.list_instances(NULL, 1, 'page');

@@ -8,8 +8,15 @@ SELECT superuser, trusted, relocatable, schema, requires FROM pg_available_exten
  WHERE name = 'pg_durable' AND version = (SELECT extversion FROM pg_extension WHERE extname = 'pg_durable');
 ALTER EXTENSION pg_durable SET SCHEMA public;
 -- Functions: arguments with names and defaults, result, strictness, volatility
-CREATE TEMP TABLE wanted (name text, arguments text, result text, strict bool, volatility "char");
-INSERT INTO wanted VALUES
+CREATE TEMP TABLE wanted (name text, arguments text, result text, strict bool, volatility "char", parallel "char" DEFAULT 'u');
+INSERT INTO wanted (name, arguments, result, strict, volatility) VALUES
+('as_op', 'fut text, name text', 'text', false, 'i'),
+('loop_prefix_op', 'body text', 'text', false, 'i'),
+('if_then_op', 'condition text, then_branch text', 'text', false, 'i'),
+('if_else_op', 'partial_if text, else_branch text', 'text', false, 'i'),
+('wait_for_schedule', 'cron_expr text', 'text', true, 'v'),
+('http', 'url text, method text DEFAULT ''POST''::text, body text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, timeout_seconds integer DEFAULT 30', 'text', false, 'v'),
+('http_multipart', 'url text, method text DEFAULT ''POST''::text, parts jsonb DEFAULT NULL::jsonb, headers jsonb DEFAULT NULL::jsonb, timeout_seconds integer DEFAULT 30', 'text', false, 'v'),
 ('sql', 'query text', 'text', true, 'v'),
 ('seq', 'a text, b text', 'text', true, 'v'),
 ('as', 'fut text, name text', 'text', true, 'v'),
@@ -54,17 +61,21 @@ INSERT INTO wanted VALUES
 ('explain', 'input text', 'text', true, 'v'),
 ('grant_usage', 'p_role text, include_http boolean DEFAULT false, with_grant boolean DEFAULT false', 'void', false, 'v'),
 ('revoke_usage', 'p_role text', 'void', false, 'v');
+UPDATE wanted SET parallel = 's' WHERE name IN ('target_database', 'duroxide_schema');
 SELECT w.* FROM wanted w WHERE NOT EXISTS (
     SELECT FROM pg_proc p WHERE p.pronamespace = 'df'::regnamespace AND p.proname = w.name
        AND pg_get_function_arguments(p.oid) = w.arguments AND pg_get_function_result(p.oid) = w.result
        AND p.proisstrict = w.strict AND p.provolatile = w.volatility AND NOT p.prosecdef
-       AND p.proparallel = CASE w.volatility WHEN 'i' THEN 's' ELSE 'u' END);
--- Set-returning ones are functions over many rows; the schedule has one more argument than there, with a default
+       AND p.proparallel = w.parallel AND NOT p.proleakproof AND p.prokind = 'f');
+-- What the specification does not have
+SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'df'::regnamespace AND NOT EXISTS (
+    SELECT FROM wanted w WHERE w.name = p.proname AND w.arguments = pg_get_function_arguments(p.oid)) ORDER BY 1;
+-- Set-returning ones are functions over many rows
+SELECT p.oid::regprocedure, p.prorows FROM pg_proc p JOIN wanted w ON w.name = p.proname AND w.arguments = pg_get_function_arguments(p.oid)
+ WHERE p.pronamespace = 'df'::regnamespace AND p.prorows <> CASE WHEN p.proretset THEN 1000 ELSE 0 END;
+SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'df'::regnamespace AND proconfig IS NOT NULL ORDER BY 1;
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'df'::regnamespace
    AND (pg_get_function_result(p.oid) LIKE 'TABLE(%') <> p.proretset;
-SELECT p.pronargs - p.pronargdefaults AS needed, split_part(pg_get_function_arguments(p.oid), ',', 1) AS first,
-       pg_get_function_result(p.oid) AS result, df.wait_for_schedule(NULL) IS NULL AS strict
-  FROM pg_proc p WHERE p.pronamespace = 'df'::regnamespace AND p.proname = 'wait_for_schedule';
 -- Overloads: there is exactly one df.start, two lists and two instance_nodes, nothing else twice
 SELECT proname, count(*) FROM pg_proc WHERE pronamespace = 'df'::regnamespace GROUP BY 1 HAVING count(*) > 1 ORDER BY 1;
 SELECT * FROM df.list_instances(label_filter => 'x');
@@ -87,11 +98,11 @@ SELECT count(*) FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.p
 -- The functions behind operators are immutable, so that generated columns and EXPLAIN see constants
 SELECT proname, provolatile, pg_get_function_arguments(oid) FROM pg_proc
  WHERE pronamespace = 'df'::regnamespace AND proname IN ('as_op', 'loop_prefix_op', 'if_then_op', 'if_else_op') ORDER BY 1;
--- What users read: names, order and types of columns; ids are text here
+-- What users read: names, order and types of columns; ids are varchar without a length here
 CREATE TEMP TABLE wanted_columns (relation text, columns text);
 INSERT INTO wanted_columns VALUES
-('df.instances', 'id text, label text, root_node text, status text, submitted_by regrole, database text, created_at timestamp with time zone, updated_at timestamp with time zone, completed_at timestamp with time zone'),
-('df.nodes', 'id text, instance_id text, node_type text, query text, result_name text, left_node text, right_node text, status text, result jsonb, error text, submitted_by regrole, database text, created_at timestamp with time zone, updated_at timestamp with time zone, status_details jsonb'),
+('df.instances', 'id character varying, label text, root_node character varying, status text, submitted_by regrole, database text, created_at timestamp with time zone, updated_at timestamp with time zone, completed_at timestamp with time zone'),
+('df.nodes', 'id character varying, instance_id character varying, node_type text, query text, result_name text, left_node character varying, right_node character varying, status text, result jsonb, error text, submitted_by regrole, database text, created_at timestamp with time zone, updated_at timestamp with time zone, status_details jsonb'),
 ('df.vars', 'name text, value text, owner regrole'),
 ('df._worker_epoch', 'epoch_id uuid, started_at timestamp with time zone, last_seen_at timestamp with time zone'),
 (df.duroxide_schema() || '._worker_ready', 'sentinel boolean, schema_version integer, initialized_at timestamp with time zone');
@@ -99,6 +110,8 @@ SELECT w.relation, w.columns AS wanted, f.columns AS found FROM wanted_columns w
     SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) AS columns
       FROM pg_attribute a WHERE a.attrelid = to_regclass(w.relation) AND a.attnum > 0 AND NOT a.attisdropped) f ON true
  WHERE w.columns IS DISTINCT FROM f.columns;
+SELECT attrelid::regclass AS relation, attname, col_description(attrelid, attnum) IS NOT NULL AS has_comment FROM pg_attribute
+ WHERE attrelid IN ('df.instances'::regclass, 'df.nodes'::regclass) AND attname IN ('submitted_by', 'status_details') ORDER BY 1, 2;
 -- Nothing else in df that users could trip over
 SELECT relkind, count(*) > 0 AS some FROM pg_class WHERE relnamespace = 'df'::regnamespace AND relkind NOT IN ('v', 'r', 'i')
  GROUP BY 1;

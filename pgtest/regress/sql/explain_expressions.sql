@@ -35,12 +35,16 @@ SELECT df.explain('df.sql(''a'') -- and no more');
 -- Nothing that writes, and nothing that waits
 SELECT df.explain(format('df.%s', call)) FROM (VALUES ('start(''SELECT 1'')')) t (call);
 SELECT df.explain('df.start(df.sql(''SELECT 1''), ''label'')');
+SELECT df.explain('df.start(''SELECT 1'', transaction_mode => ''new'')');
+SELECT df.explain('df.start(''SELECT 1'', NULL, current_database(), ''NEW'') ~> ''SELECT 2''');
 SELECT df.explain('df.setvar(''a'', ''1'')');
 SELECT df.explain('df.unsetvar(''a'')');
 SELECT df.explain('df.clearvars()');
 SELECT df.explain('df.cancel(''00000000'')');
 SELECT df.explain('df.adopt()');
+SELECT df.explain('df.signal(''00000000'', ''s'')');
 SELECT df.explain('df.await_instance(''00000000'')');
+SELECT df.explain('df.wait_for_completion(''00000000'')');
 SELECT df.explain('df.setvar(''a'', ''1'') ~> ''SELECT 1''');
 SELECT count(*) FROM df.list_instances();
 SELECT count(*) FROM df.vars;
@@ -55,6 +59,14 @@ EXCEPTION WHEN object_not_in_prerequisite_state THEN
     RETURN df.sql(SQLERRM);
 END $$;
 SELECT df.explain('swallow() /* df. */');
+CREATE FUNCTION swallow_new() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN df.start('SELECT 1', 'swallowed', transaction_mode => 'new');
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RETURN df.sql(SQLERRM);
+END $$;
+SELECT df.explain('swallow_new() /* df. */');
+SELECT count(*) FROM df.list_instances();
 SELECT df.explain('df.explain(''df.setvar(''''a'''', ''''1'''')'')');
 SELECT df.explain('df.sql(df.explain(''df.sql(''''SELECT 1'''')''))');
 SELECT df.setvar('a', '1') FROM (SELECT df.explain('df.sql(''x'')')) AS t;
@@ -107,6 +119,16 @@ SELECT df.await_instance(:'id');
 SELECT df.result(:'id')::jsonb #>> '{rows,0,tree}';
 RESET ROLE;
 RESET search_path;
+-- Nor does a superuser change anything: rules of hosts are refused, grants are rolled back
+SELECT df.explain('df.http_allow(''public'', ''explained.example'')');
+SELECT df.explain('df.http_deny(''public'', ''explained.example'')');
+SELECT df.explain('df.http_forget(''public'', ''explained.example'')');
+SELECT df.explain('df.adopt()');
+SELECT df.explain('df.grant_usage(''regress_expr'', with_grant => true)');
+SELECT df.explain('df.revoke_usage(''regress_expr'')');
+SELECT count(*) FROM df.http_rules() WHERE pattern = 'explained.example';
+SELECT has_schema_privilege('regress_expr', 'df', 'USAGE') AS granted,
+       has_schema_privilege('regress_expr', 'df', 'USAGE WITH GRANT OPTION') AS delegated;
 SELECT df.revoke_usage('regress_expr');
 DROP OWNED BY regress_expr;
 DROP ROLE regress_expr;

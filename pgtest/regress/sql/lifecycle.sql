@@ -57,9 +57,16 @@ SELECT df.await_instance(:'id', 0);
 SELECT df.start('SELECT pg_sleep(0.2)') AS id \gset
 CALL df.wait(:'id');
 SELECT df.start(df.sleep(1000)) AS id \gset
-SELECT regexp_replace(m, :'id', 'ID') FROM (VALUES (df.status(:'id'))) v(m);
 DO $$ BEGIN PERFORM df.await_instance((SELECT id FROM df.instances WHERE status IN ('pending', 'running')), 1);
 EXCEPTION WHEN OTHERS THEN RAISE WARNING '%', regexp_replace(SQLERRM, '[0-9a-f]{8}', 'ID'); END $$;
+SELECT df.status(:'id');
+-- A cancel is a change of the instance from the moment it is asked for
+BEGIN;
+SELECT updated_at AS before FROM df.instances WHERE id = :'id' \gset
+SELECT df.cancel(:'id') IS NOT NULL AS asked;
+SELECT status, updated_at > :'before' AS changed, updated_at <= clock_timestamp() AS known, completed_at FROM df.instances WHERE id = :'id';
+ROLLBACK;
+SELECT status, updated_at = :'before' AS as_before FROM df.instances WHERE id = :'id';
 SELECT count(*) FROM (SELECT df.cancel(id) FROM df.instances WHERE status IN ('pending', 'running')) c;
 -- Lists
 SELECT label, status FROM df.list_instances('failed') ORDER BY label;

@@ -33,7 +33,7 @@ BEGIN
     RETURN (SELECT format('%s pages, %s rows, %s ids', max(w.step), count(*), count(DISTINCT w.instance_id)) FROM walked w);
 END $$;
 SELECT pg_temp.walk(1000, NULL, NULL) AS all_at_once;
-SELECT array_agg(instance_id) = (SELECT array_agg(id ORDER BY created_at DESC, id COLLATE "C") FROM df.instances)
+SELECT array_agg(instance_id) = (SELECT array_agg(id::text ORDER BY created_at DESC, id COLLATE "C") FROM df.instances)
        AS ordered FROM walked;
 CREATE TEMP TABLE whole AS SELECT array_agg(instance_id) AS ids FROM walked;
 SELECT size, pg_temp.walk(size, NULL, NULL), (SELECT array_agg(w.instance_id) FROM walked w) = ids AS same
@@ -77,7 +77,7 @@ RESET ROLE;
 SET ROLE regress_page_b;
 SELECT count(df.start(df.sleep(3600), 'of b')) FROM generate_series(1, 5);
 RESET ROLE;
-SELECT array_agg(instance_id) = (SELECT array_agg(id ORDER BY created_at DESC, id COLLATE "C") FROM df.instances)
+SELECT array_agg(instance_id) = (SELECT array_agg(id::text ORDER BY created_at DESC, id COLLATE "C") FROM df.instances)
        AS ordered FROM df.list_instances(NULL, 1000, NULL);
 DROP TABLE walked, whole;
 CREATE TEMP TABLE walked (step int, instance_id text, created_at timestamptz, next_cursor text);

@@ -7,16 +7,23 @@ SELECT df.wait_for_schedule('30 2 * * *', 'Europe/Berlin');
 SELECT df.wait_for_schedule(cron_expr => '@daily', timezone => 'america/new_york');
 SELECT df.wait_for_schedule('0 0 29 2 *', NULL);
 SELECT df.wait_for_schedule(NULL) IS NULL, df.wait_for_schedule(NULL, 'UTC') IS NULL, df.wait_for_schedule(NULL, 'Mars') IS NULL;
+-- Two functions, one with the original's signature
+SELECT 'df.wait_for_schedule(text)'::regprocedure, has_function_privilege('df.wait_for_schedule(text)', 'EXECUTE');
+SELECT proargnames, pronargdefaults, proisstrict FROM pg_proc WHERE oid IN ('df.wait_for_schedule(text)'::regprocedure,
+    'df.wait_for_schedule(text, text)'::regprocedure) ORDER BY pronargs;
+SELECT df.wait_for_schedule(cron_expr => '@hourly');
 SELECT df.explain('SELECT 1' ~> df.wait_for_schedule('*/5 * * * *', 'Asia/Kolkata') ~> 'SELECT 2');
 SELECT df.explain(df.wait_for_schedule('0 0 * * *') |=> 'tick');
 \set VERBOSITY terse
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 CREATE FUNCTION pg_temp.refusal(expr text, zone text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE why text;
 BEGIN
     RETURN df.wait_for_schedule(expr, zone);
 EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE || ' ' || SQLERRM;
+    GET STACKED DIAGNOSTICS why = PG_EXCEPTION_DETAIL;
+    RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' / ' || nullif(why, ''), '');
 END $$;
 SELECT pg_temp.refusal(e) FROM unnest(ARRAY['', 'not cron', '* * * *', '60 * * * *', '* 24 * * *', '* * 0 * *',
     '* * * 13 *', '* * * * 8', '*/0 * * * *', '5-1 * * * *', '* * * * L', '* * * * 5#2', '@reboot', '@daily *',
@@ -51,7 +58,7 @@ SELECT count(df.start('{"node_type":"WAIT_SCHEDULE","query":' || to_json(q) || '
     '{"cron_expr":"x"}', '{"cron_expr":"0 0 1 1 * 1999"}', '{"cron_expr":"@daily","timezone":"Mars"}',
     '{"cron_expr":"@daily","timezone":5}']) q;
 SELECT df.await_instance(instance_id) FROM df.list_instances();
-SELECT label, output FROM df.list_instances() ORDER BY label COLLATE "C";
+SELECT label, output, df.error(instance_id) ->> 'detail' FROM df.list_instances() ORDER BY label COLLATE "C";
 RESET ROLE;
 SELECT df.revoke_usage('regress_sched');
 DROP ROLE regress_sched;

@@ -36,6 +36,33 @@ UPDATE df.vars SET value = 'x';
 DELETE FROM df.vars;
 -- Composing in the statement that sets a variable is a mistake
 SELECT df.setvar('a', '1') ~> 'SELECT 1';
+-- A conditional's parts become steps when !> completes it; each is looked at then, whatever stands beside it
+SELECT df.setvar('a', '1') ?> 'x' !> 'y';
+SELECT 'x' ?> df.setvar('a', '1') !> 'y';
+SELECT 'x' ?> 'y' !> df.setvar('a', '1');
+SELECT df.unsetvar('a') ?> 'x' !> 'y';
+SELECT df.clearvars() ?> 'x' !> 'y';
+SELECT df.setvar('a', '1') || '' IS NOT NULL, 'OK' ?> 'x' !> 'y' IS NOT NULL AS folded_before;
+SELECT df.setvar('a', '1'), ('x' ?> 'y' !> 'z') IS NOT NULL AS other_texts;
+-- A session that says it is a step is taken at its word, if it says just that
+SET df.in_workflow = 'true';
+SELECT df.setvar('a', '1');
+SELECT df.unsetvar('a');
+SELECT df.clearvars();
+SELECT df.await_instance('00000000');
+SELECT df.wait_for_completion('00000000');
+CALL df.wait('00000000');
+SELECT df.start('SELECT 1', transaction_mode => 'new');
+SELECT df.getvar('a');
+BEGIN;
+SELECT length(df.start('SELECT 1')) = 8 AS started;
+ROLLBACK;
+SET df.in_workflow = 'TRUE';
+SELECT df.setvar('a', '1');
+SET df.in_workflow = 'on';
+SELECT df.unsetvar('a');
+RESET df.in_workflow;
+SELECT df.clearvars();
 -- Read-only transactions
 BEGIN READ ONLY;
 SELECT df.setvar('a', '1');
