@@ -33,8 +33,8 @@ struct CronParser {
         schedule.months = try set(fields[3], .month)
         let weekdays = try set(fields[4], .weekday)
         schedule.weekdays = (weekdays | weekdays >> 7) & 0x7F
-        schedule.areDaysRestricted = !Self.hasWildcard(fields[2])
-        schedule.areWeekdaysRestricted = !Self.hasWildcard(fields[4])
+        schedule.areDaysRestricted = !Self.hasStar(fields[2])
+        schedule.areWeekdaysRestricted = !Self.hasStar(fields[4])
         if fields.count == 6, !Self.hasWildcard(fields[5]) {
             var seen = [Bool](repeating: false, count: CronField.year.range.count)
             try collect(fields[5], .year) { seen[$0 - CronField.year.range.lowerBound] = true }
@@ -65,6 +65,11 @@ struct CronParser {
 
     private static func isJoint(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: ",") || byte == UInt8(ascii: "-")
+    }
+
+    // The rule of Vixie's cron and its heirs, by the first character alone.
+    private static func hasStar(_ field: Bytes) -> Bool {
+        field.first == UInt8(ascii: "*") || field.first == UInt8(ascii: "?")
     }
 
     // `*` or `?` somewhere in the list: the field does not restrict anything.

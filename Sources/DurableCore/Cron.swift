@@ -17,7 +17,8 @@ public struct CronError: Error, Hashable, Sendable {
 ///
 /// Five fields (minute, hour, day of month, month, day of week) and an optional sixth (year, 1970 to 2100),
 /// or one of the `@hourly` family. Weekdays count from 0 = Sunday, 7 is Sunday too. When both day fields
-/// are restricted, a day that matches either fires. An expression that no date can ever match does not
+/// are restricted, a day that matches either fires; one that begins with `*` is not, though it may be a part of the
+/// days (`*/2`), and then both must match. An expression that no date can ever match does not
 /// parse; one whose years are all past does, and has no next tick.
 public struct CronSchedule: Hashable, Sendable {
     // Bit n stands for value n.
@@ -28,7 +29,7 @@ public struct CronSchedule: Hashable, Sendable {
     var weekdays: UInt64 = 0
     /// Sorted; nil is every year.
     var years: [Int]?
-    /// False for `*` and `?`.
+    /// False for what begins with `*` or `?`.
     var areDaysRestricted = false
     var areWeekdaysRestricted = false
 
@@ -98,8 +99,9 @@ extension CronSchedule {
 
     // The first day with ticks strictly after a day.
     private func tickDay(after time: LocalDateTime) -> (year: Int, month: Int, day: Int)? {
-        // Without a year field the longest wait is for a 29 February across a century: eight years.
-        let lastYear = min(years?.last ?? time.year + 8, CivilCalendar.years.upperBound)
+        // Without a year field the longest wait is for a 29 February of a certain weekday across a century: forty
+        // years.
+        let lastYear = min(years?.last ?? time.year + 40, CivilCalendar.years.upperBound)
         var year = time.year
         var month = time.month
         var day = time.day + 1
@@ -145,9 +147,15 @@ extension CronSchedule {
         return areDaysRestricted && areWeekdaysRestricted ? byDay || byWeekday : byDay && byWeekday
     }
 
-    // Whether some month of some year has a day of the list. A restricted weekday comes in every month.
+    // Whether some month of some year has such a day. In four centuries each date falls on each weekday; in a list of
+    // years it need not.
     private var canFire: Bool {
-        if areWeekdaysRestricted || !areDaysRestricted { return true }
+        if areWeekdaysRestricted && areDaysRestricted { return true }
+        if let years, weekdays != 0x7F {
+            return years.contains { year in
+                (1...12).contains { months.hasBit($0) && tickDay(inMonth: $0, ofYear: year, from: 1) != nil }
+            }
+        }
         return (1...12).contains { month in
             guard months.hasBit(month) else { return false }
             let hasLeapDay = years?.contains(where: CivilCalendar.isLeap) ?? true

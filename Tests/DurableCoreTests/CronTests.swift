@@ -52,7 +52,7 @@ private func time(_ year: Int, _ month: Int, _ day: Int, _ hour: Int = 0, _ minu
         ("0 0 30 2 1", time(2026, 2, 1), time(2026, 2, 2)),
         ("0 0 13 * ?", time(2026, 11, 22), time(2026, 12, 13)),
         ("0 0 ? * 5", time(2026, 11, 22), time(2026, 11, 27)),
-        ("0 0 13,* * 5", time(2026, 11, 22), time(2026, 11, 27)),
+        ("0 0 *,13 * 5", time(2026, 11, 22), time(2026, 11, 27)),
         ("30 4 1,15 * 5", time(2026, 11, 27, 4, 30), time(2026, 12, 1, 4, 30)),
         ("0 0 1 1 * 2030", time(2026, 1, 1), time(2030, 1, 1)),
         ("0 0 1 1 * 2020-2022,2100", time(2022, 1, 1), time(2100, 1, 1)),
@@ -81,6 +81,36 @@ private func time(_ year: Int, _ month: Int, _ day: Int, _ hour: Int = 0, _ minu
     #expect(schedule("* * * * *")?.next(after: Timestamp.latest) == nil)
     #expect(schedule("* * * * *")?.next(after: Timestamp(rawValue: .max)) == nil)
     #expect(schedule("* * * * *")?.next(after: Timestamp(rawValue: .min)) == nil)
+}
+
+/// A day field that begins with a star is not restricted, whatever step follows: both must match then.
+@Test func cronStarWithStep() throws {
+    let cases: [(String, LocalDateTime, LocalDateTime?)] = [
+        // 2026-01-01 is a Thursday: odd days that are Mondays.
+        ("0 0 */2 * 1", time(2026, 1, 1), time(2026, 1, 5)),
+        ("0 0 */2 * 1", time(2026, 1, 5), time(2026, 1, 19)),
+        ("0 0 ?/2 * 1", time(2026, 1, 5), time(2026, 1, 19)),
+        // Thirteenths on a Sunday, Wednesday or Saturday, and Mondays or thirteenths.
+        ("0 0 13 * */3", time(2026, 1, 1), time(2026, 5, 13)),
+        ("0 0 13 * 1", time(2026, 1, 5), time(2026, 1, 12)),
+        // As in cronie a star that does not begin the field restricts, though to every day.
+        ("0 0 5,* * 1", time(2026, 1, 5), time(2026, 1, 6)),
+        ("0 0 29 2 */7", time(2088, 3, 1), time(2128, 2, 29)),
+        ("0 0 29 2 */7 2024-2051", time(2026, 1, 1), time(2032, 2, 29)),
+    ]
+    for (text, after, expected) in cases {
+        #expect(schedule(text)?.next(after: after) == expected, "\(text) after \(after)")
+    }
+    #expect(schedule("0 0 29 2 */7 2033-2051") == nil)
+    // No leap day of a weekday is more than forty years away.
+    let sundays = try #require(schedule("0 0 29 2 */7"))
+    var day = time(2000, 1, 1)
+    var gaps: [Int] = []
+    while day.year < 2400, let next = sundays.next(after: day) {
+        gaps.append(next.year - day.year)
+        day = next
+    }
+    #expect(day.year >= 2400 && gaps.max() == 40)
 }
 
 /// Texts that are the same expression, and texts that are none.
@@ -183,7 +213,7 @@ private func matches(_ text: String, _ time: LocalDateTime) -> Bool {
     let byDay = holds(fields[2], time.day, 1)
     let byWeekday =
         holds(fields[4], weekday, 0) || (weekday == 0 && !fields[4].hasPrefix("*") && holds(fields[4], 7, 0))
-    let isEither = fields[2] != "*" && fields[4] != "*"
+    let isEither = !fields[2].hasPrefix("*") && !fields[4].hasPrefix("*")
     return holds(fields[0], time.minute, 0) && holds(fields[1], time.hour, 0)
         && holds(fields[3], time.month, 1)
         && (isEither ? byDay || byWeekday : byDay && byWeekday)
