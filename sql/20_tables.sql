@@ -106,8 +106,10 @@ CREATE TABLE df_internal.signals (
     data text COLLATE "C" NOT NULL,
     PRIMARY KEY (instance, number)
 );
+CREATE INDEX signals_name ON df_internal.signals (instance, name, number);
 
--- What was asked of an instance (kind 1: cancel); insert-only, so that nobody waits for anybody.
+-- What was asked of an instance (kind 1: cancel), and after a crash who loads it (kind 2); insert-only, so that nobody
+-- waits for anybody.
 CREATE TABLE df_internal.requests (
     instance int8 NOT NULL,
     number int8 NOT NULL,

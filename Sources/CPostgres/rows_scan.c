@@ -182,6 +182,7 @@ PGS_GUARD_BEGIN
 
     if (count > scan->table->count)
         elog(ERROR, "row of %d values from a table of %d columns", count, scan->table->count);
+    CHECK_FOR_INTERRUPTS();
     MemoryContextReset(scan->row_context);
     scan->tuple = systable_getnext_ordered(scan->scan, scan->direction);
     *found = HeapTupleIsValid(scan->tuple);
@@ -195,6 +196,26 @@ PGS_GUARD_BEGIN
                 values[i] = (pgs_value) {.kind = PGS_NULL};
             else
                 value_of(&values[i], scan->table->kinds[i], datums[i]);
+        MemoryContextSwitchTo(old);
+    }
+PGS_GUARD_END
+
+pgs_error *
+pgs_scan_head(pgs_scan *scan, int column, int length, pgs_value *out)
+PGS_GUARD_BEGIN
+    bool is_null = true;
+    Datum datum = (Datum) 0;
+
+    *out = (pgs_value) {.kind = PGS_NULL};
+    if (HeapTupleIsValid(scan->tuple) && column < scan->table->count && scan->table->kinds[column] == PGS_TEXT)
+        datum = heap_getattr(scan->tuple, column + 1, RelationGetDescr(scan->table->rel), &is_null);
+    if (!is_null)
+    {
+        MemoryContext old = MemoryContextSwitchTo(scan->row_context);
+        text *head = DatumGetTextPSlice(datum, 0, length);
+
+        *out = (pgs_value) {.kind = PGS_TEXT, .bytes = (const uint8_t *) VARDATA_ANY(head)};
+        out->length = VARSIZE_ANY_EXHDR(head);
         MemoryContextSwitchTo(old);
     }
 PGS_GUARD_END

@@ -12,22 +12,22 @@ enum ExplainText {
             let query = node.query.map { UTF8Bytes.cut($0, above: 50, keeping: 47) }
             return ByteText("SQL: \(query ?? unknown)").bytes
         case .sleep:
-            return ByteText("SLEEP \(node.query ?? unknown)s").bytes
+            return ByteText("SLEEP \(short(node.query ?? unknown))s").bytes
         case .waitSchedule:
-            return ByteText("WAIT '\(string("cron_expr", of: config(node)) ?? unknown)'").bytes
+            return ByteText("WAIT '\(short(string("cron_expr", of: config(node)) ?? unknown))'").bytes
         case .http, .httpMultipart:
             let config = config(node)
-            let method = string("method", of: config) ?? unknown
+            let method = short(string("method", of: config) ?? unknown)
             let url = string("url", of: config).map { UTF8Bytes.cut($0, above: 40, keeping: 37) }
             return ByteText("\(node.kind.rawValue) \(method) \(url ?? unknown)").bytes
         case .signal:
             let config = config(node)
-            let text = ByteText("SIGNAL '\(string("signal_name", of: config) ?? unknown)'").bytes
+            let text = ByteText("SIGNAL '\(short(string("signal_name", of: config) ?? unknown))'").bytes
             guard let timeout = config?[Bytes("timeout_seconds".utf8)], timeout.kind == .number
             else {
                 return text
             }
-            return ByteText("\(text) (\(timeout.raw)s)").bytes
+            return ByteText("\(text) (\(short(timeout.raw))s)").bytes
         case .break:
             guard let value = string("break_value", of: config(node)) else {
                 return Bytes("BREAK".utf8)
@@ -42,6 +42,9 @@ enum ExplainText {
             return Bytes(node.kind.rawValue.utf8)
         }
     }
+
+    /// A name, an expression, a number: whole unless somebody means harm.
+    static func short(_ text: Bytes) -> Bytes { UTF8Bytes.cut(text, above: 100, keeping: 97) }
 
     /// A report as psql would print it with its SQLSTATE; message and hint on one line each.
     static func describe(_ failure: StepFailure) -> [Bytes] {

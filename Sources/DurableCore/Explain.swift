@@ -14,10 +14,11 @@ public enum ExplainGlyph: String, Hashable, Sendable {
 /// The text of `df.explain`.
 ///
 /// Sequences are flattened: their items stand one below the other. Every line of the tree is padded with blanks
-/// to the longest line and four more; long texts are cut by characters.
+/// to the longest line and four more; texts and names are cut by characters, so that a
+/// graph is never much larger than its nodes are deep.
 public enum Explain {
-    /// Lines longer than this do not widen the others, so that one huge name cannot multiply the output.
-    static let paddingMax = 2_000
+    /// A text that padding would make larger than this is not padded.
+    static let paddedMax = 16 << 20
 
     /// The tree of `graph`, with a mark for each node when `status` is given; no newline at the end.
     ///
@@ -62,7 +63,8 @@ public enum Explain {
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let widths = lines.map { UTF8Bytes.characterCount($0) }
         let widest = zip(lines, widths).lazy.filter { !reports.contains($0.0.startIndex) }.map(\.1).max()
-        let width = min(widest ?? 0, paddingMax) + 4
+        let width = (widest ?? 0) + 4
+        guard lines.count &* width <= paddedMax else { return text }
         var out = Bytes()
         out.reserveCapacity(text.count + lines.count * 16)
         for (i, line) in lines.enumerated() {
@@ -139,7 +141,7 @@ struct ExplainLayout {
     ) {
         var text = ExplainText.describe(node)
         if let name = node.resultName, node.kind != .then, node.kind != .race {
-            text = ByteText("\(text) |=> '\(name)'").bytes
+            text = ByteText("\(text) |=> '\(ExplainText.short(name))'").bytes
         }
         if let glyph = status?(index) { text = ByteText("\(text) \(glyph.rawValue)").bytes }
         line(prefix, connector, text)

@@ -65,8 +65,8 @@ public struct JSONDocument: Sendable {
     ///
     /// Throws when the text is not JSON, is not UTF-8 inside its strings, has a lone surrogate, nests
     /// arrays and objects deeper than `depthMax`, or has more than `valuesMax` values and keys, each of
-    /// which costs 20 bytes of memory while the document lives.
-    public init(_ text: Bytes, depthMax: Int = 1100, valuesMax: Int = 10_000_000) throws(JSONError) {
+    /// which costs 20 bytes of memory while the document lives; the last two are `isLimit`.
+    public init(_ text: Bytes, depthMax: Int = .max, valuesMax: Int = valuesUsual) throws(JSONError) {
         var parser = JSONParser(text: text, depthMax: depthMax, valuesMax: valuesMax)
         try parser.run()
         self.text = text
@@ -79,6 +79,9 @@ public struct JSONDocument: Sendable {
 
     /// The text without blanks outside of strings; all else is spelled as it was.
     public func compacted() -> Bytes { root.compacted() }
+
+    /// Most values and keys of a text, unless said otherwise.
+    public static let valuesUsual = 10_000_000
 
     func entry(_ index: Int) -> Entry {
         // An empty text does not parse, so entry 0 exists; all other indices come from the tape itself.

@@ -99,12 +99,18 @@ extension Machine {
         branches[id]?.arms = nil
         var values = Bytes("[".utf8)
         var at = Timestamp.earliest
-        for end in arms.ends { at = max(at, end?.at ?? at) }
+        var size = 1
+        for end in arms.ends {
+            at = max(at, end?.at ?? at)
+            if case .value(let value)? = end?.flow { size &+= value.count &+ 1 }
+        }
+        let isTooLarge = size > record.valueSizeMax
         for (arm, end) in arms.ends.enumerated() {
             guard let end else { return nil }
             switch end.flow {
             case .value(let value):
                 branches[id]?.merge(end.names)
+                guard !isTooLarge else { continue }
                 if arm > 0 { values.append(UInt8(ascii: ",")) }
                 values.append(contentsOf: value)
             case .failed(let text, let failure):
@@ -121,6 +127,11 @@ extension Machine {
             case .enter:
                 return nil
             }
+        }
+        if isTooLarge {
+            let failure = StepFailure.tooLarge("JOIN", record.valueSizeMax)
+            trace?.failed(index, failure.message, failure, at: at)
+            return (id, .failed(failure), at)
         }
         values.append(UInt8(ascii: "]"))
         store(values, of: index, in: id, at: at)

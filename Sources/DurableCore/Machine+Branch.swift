@@ -28,7 +28,7 @@ extension Machine {
         var written: [Bytes: Int64] = [:]
         /// The numbers that arms below it have got, in the order in which it started them.
         var forks: [Forked] = []
-        /// What its entries and those of its ended arms amount to, about in bytes.
+        /// What its entries in the journal and those of its ended arms amount to, about in bytes.
         var weight = 0
         /// Of the last entry folded.
         var sequence: Int64 = 0
@@ -94,12 +94,18 @@ extension Machine {
         var marked: Int64?
         /// The branch's weight at the last mark, or when the loop was entered.
         var weighed: Int
+        /// The branch's weight before the entry `keptFrom`.
+        var weightBeforeKept: Int
+        /// The branch's weight before the entry `marked`.
+        var weightBeforeMark: Int
 
         init(began: Timestamp, in branch: Branch) {
             self.began = began
             base = branch.sequence
             keptFrom = branch.sequence &+ 1
             weighed = branch.weight
+            weightBeforeKept = branch.weight
+            weightBeforeMark = branch.weight
         }
     }
 

@@ -22,13 +22,13 @@ extension Machine {
     struct Standing {
         var isStep: Bool
         var due: Timestamp?
-        var isSignal: Bool
+        var signal: SignalWait?
         var isUndecided: Bool
 
         init(_ branch: Branch?) {
             isStep = branch?.waiting.isStep ?? false
             due = branch?.waiting.due
-            isSignal = branch?.waiting.isSignal ?? false
+            if case .signal(_, let wait)? = branch?.waiting { signal = wait }
             isUndecided = branch?.isUndecided ?? false
         }
     }
@@ -44,8 +44,11 @@ extension Machine {
             if changes.oldTimer[id] == nil { changes.oldTimer[id] = .some(old.due) }
             timers[id] = new.due
         }
-        if old.isSignal != new.isSignal {
-            if new.isSignal { signalWaits.insert(id) } else { signalWaits.remove(id) }
+        if let wait = old.signal {
+            signalWaits.remove(SignalWaits.Wait(since: wait.since, branch: id), for: wait.name)
+        }
+        if let wait = new.signal {
+            signalWaits.insert(SignalWaits.Wait(since: wait.since, branch: id), for: wait.name)
         }
         if new.isUndecided { undecided.insert(id) } else { undecided.remove(id) }
     }

@@ -77,7 +77,18 @@ extension Machine {
         guard let branch = branches[entry.branch], case .loop(_, let loop)? = branch.frames.last,
             loop.base == mark.base, loop.iteration < Int64.max, mark.iteration == loop.iteration + 1
         else { throw ReplayError(.impossibleNumber, at: entry) }
-        begin(entry, mark, keptFrom: loop.marked ?? loop.keptFrom)
+        if loop.marked != nil {
+            // The entries from `keptFrom` to the mark before this one go.
+            let gone = loop.weightBeforeMark &- loop.weightBeforeKept
+            journalSize &-= gone
+            branches[entry.branch]?.weight &-= gone
+        }
+        begin(
+            entry,
+            mark,
+            keptFrom: loop.marked ?? loop.keptFrom,
+            weightBeforeKept: loop.weightBeforeKept
+        )
     }
 
     /// A mark without the iterations before it: the branch has just come to the loop.
@@ -92,14 +103,21 @@ extension Machine {
         branch.frames.removeLast(branch.frames.count - top)
         branch.frames.append(.loop(index, loop))
         branch.sequence = entry.sequence
+        let before = branch.weight
         branch.weight &+= entry.event.weight
+        journalSize &+= entry.event.weight
         branches[id] = branch
         hasEntries = true
         trace?.forget(below: index, record.graph)
-        begin(entry, mark, keptFrom: entry.sequence)
+        begin(entry, mark, keptFrom: entry.sequence, weightBeforeKept: before)
     }
 
-    private mutating func begin(_ entry: JournalEntry, _ mark: LoopMark, keptFrom: Int64) {
+    private mutating func begin(
+        _ entry: JournalEntry,
+        _ mark: LoopMark,
+        keptFrom: Int64,
+        weightBeforeKept: Int
+    ) {
         let id = entry.branch
         guard var branch = branches[id], case .loop(let index, var loop)? = branch.frames.last else { return }
         branch.merge(mark.names)
@@ -107,6 +125,8 @@ extension Machine {
         loop.keptFrom = keptFrom
         loop.marked = entry.sequence
         loop.weighed = branch.weight
+        loop.weightBeforeKept = weightBeforeKept
+        loop.weightBeforeMark = branch.weight &- entry.event.weight
         branch.frames[branch.frames.count - 1] = .loop(index, loop)
         branches[id] = branch
         nextBranch = isCatchingUp ? max(nextBranch, mark.nextBranch) : mark.nextBranch
@@ -129,12 +149,18 @@ extension Machine {
     }
 }
 
+extension StepFailure {
+    fileprivate var size: Int {
+        [detail, hint, context].reduce(message.count) { $0 &+ ($1?.count ?? 0) }
+    }
+}
+
 extension Event {
     /// About what it takes in the journal, in bytes.
     var weight: Int {
         switch self {
         case .stepCompleted(let result): 64 &+ result.count
-        case .stepFailed(let failure): 64 &+ failure.message.count
+        case .stepFailed(let failure): 64 &+ failure.size
         case .signalReceived(let data): 64 &+ data.count
         case .iterated(let mark): mark.names.reduce(64) { $0 &+ $1.key.count &+ $1.value.count }
         case .attemptStarted, .timerSet, .timerFired, .forked, .raceDecided: 64

@@ -80,7 +80,7 @@ extension Machine {
         case .then, .loop:
             return child(node.left, "left_node", of: index, node.kind)
         case .if:
-            guard let condition = node.condition else { return enterRowsForm(node, index, branch) }
+            guard let condition = node.condition else { return enterRowsForm(node, index, branch, at: at) }
             return child(condition, "condition_node", of: index, node.kind)
         case .break:
             return enterBreak(node, index, in: &branch, at: at)
@@ -107,13 +107,18 @@ extension Machine {
         return child > parent ? .enter(child) : .failed(.corruptGraph(child))
     }
 
-    private func enterRowsForm(_ node: Node, _ index: NodeIndex, _ branch: Branch) -> Flow {
+    private mutating func enterRowsForm(
+        _ node: Node,
+        _ index: NodeIndex,
+        _ branch: Branch,
+        at: Timestamp
+    ) -> Flow {
         switch RowsCondition.test(query: node.query, names: branch.names) {
         case .valid(let holds):
             holds
                 ? child(node.left, "left_node", of: index, .if)
                 : child(node.right, "right_node", of: index, .if)
-        case .invalid(let failure): .failed(failure)
+        case .invalid(let failure): fails(index, failure, at: at)
         }
     }
 
@@ -124,7 +129,9 @@ extension Machine {
         at: Timestamp
     ) -> Flow {
         do throws(SubstitutionError) {
-            let value = try BreakNode.value(query: node.query, scope: scope(of: branch))
+            var scope = scope(of: branch)
+            scope.sizeMax = record.valueSizeMax
+            let value = try BreakNode.value(query: node.query, scope: scope)
             complete(index, value, in: &branch, at: at)
             return .broke(value)
         } catch {
@@ -132,6 +139,27 @@ extension Machine {
             trace?.failed(index, failure.message, failure, at: at)
             return .failed(failure)
         }
+    }
+
+    /// Whether a condition's value counts as true.
+    private func condition(_ value: Bytes) -> Checked<Bool> {
+        do throws(JSONError) {
+            return .valid(try Truthiness.test(value))
+        } catch {
+            return .invalid(
+                StepFailure(
+                    sqlstate: Bytes("54000".utf8),
+                    message: Bytes("value of a condition has \(error.message)".utf8),
+                    hint: Bytes("Let the condition return one row with one column.".utf8)
+                )
+            )
+        }
+    }
+
+    /// A construct fails by itself, not for a step below it.
+    private mutating func fails(_ index: NodeIndex, _ failure: StepFailure, at: Timestamp) -> Flow {
+        trace?.failed(index, failure.message, failure, at: at)
+        return .failed(failure)
     }
 
     // MARK: Up
@@ -160,9 +188,11 @@ extension Machine {
                 return child(node.right, "right_node", of: index, .then)
             case .ifCondition:
                 branch.frames[top] = .ifArm(index)
-                return Truthiness.test(value)
-                    ? child(node.left, "left_node", of: index, .if)
-                    : child(node.right, "right_node", of: index, .if)
+                switch condition(value) {
+                case .valid(true): return child(node.left, "left_node", of: index, .if)
+                case .valid(false): return child(node.right, "right_node", of: index, .if)
+                case .invalid(let failure): return fails(index, failure, at: at)
+                }
             case .thenRight, .ifArm, .loop:
                 branch.frames.removeLast()
                 complete(index, value, in: &branch, at: at)
@@ -174,7 +204,7 @@ extension Machine {
             return flow
         case .failed(let text, _):
             branch.frames.removeLast()
-            trace?.failed(index, text, nil, at: at)
+            trace?.passed(index, text, at: at)
             return flow
         }
     }
@@ -192,8 +222,12 @@ extension Machine {
             return flow
         case .value(let value):
             guard let node = record.graph.node(index) else { return .failed(.corruptGraph(index)) }
-            if loop.phase == .condition && !Truthiness.test(value) {
-                return exitLoop(index, loop.value, &branch, at: at)
+            if loop.phase == .condition {
+                switch condition(value) {
+                case .valid(true): break
+                case .valid(false): return exitLoop(index, loop.value, &branch, at: at)
+                case .invalid(let failure): return fails(index, failure, at: at)
+                }
             }
             if loop.phase == .body { loop.value = value }
             let goesToCondition = loop.phase == .body && node.condition != nil
@@ -208,7 +242,7 @@ extension Machine {
             branch.frames.removeLast()
             // A loop that is a branch's own root has no orchestration of its own beside the branch.
             let prefixed = branch.frames.isEmpty ? text : FailurePrefix.loop + text
-            trace?.failed(index, loop.iteration == 1 ? prefixed : text, nil, at: at)
+            trace?.passed(index, loop.iteration == 1 ? prefixed : text, at: at)
             return .failed(text: prefixed, failure)
         }
     }

@@ -7,8 +7,6 @@ public struct DecisionContext: Sendable {
     public var now: Timestamp
     /// The reason of a cancel request, if there is one.
     public var cancelReason: Bytes?
-    /// Signals that no wait has taken, oldest first.
-    public var signals: [PendingSignal]
     /// The shortest time from the beginning of an iteration to the beginning of the next, in microseconds.
     public var loopIntervalMin: Int64
     /// Most iterations of one run of a loop; 0 for no limit.
@@ -19,25 +17,27 @@ public struct DecisionContext: Sendable {
     public var compactionWeight: Int
     /// The highest branch number before free ones are given out anew.
     public var branchesMax: Int32
+    /// Most that the journal may hold, about in bytes; 0 for no limit.
+    public var instanceSizeMax: Int
 
     public init(
         now: Timestamp,
         cancelReason: Bytes? = nil,
-        signals: [PendingSignal] = [],
         loopIntervalMin: Int64 = 1_000_000,
         loopIterationsMax: Int64 = 0,
         zones: any TimeZones = NoTimeZones(),
         compactionWeight: Int = 2_048,
-        branchesMax: Int32 = 1 << 30
+        branchesMax: Int32 = 1 << 30,
+        instanceSizeMax: Int = 0
     ) {
         self.now = now
         self.cancelReason = cancelReason
-        self.signals = signals
         self.loopIntervalMin = loopIntervalMin
         self.loopIterationsMax = loopIterationsMax
         self.zones = zones
         self.compactionWeight = compactionWeight
         self.branchesMax = branchesMax
+        self.instanceSizeMax = instanceSizeMax
     }
 }
 
@@ -77,17 +77,26 @@ extension Machine {
     /// A cancel request ends the instance. Races are decided and arms started first, then signals are handed to
     /// waits, oldest to oldest, then timers that are due fire in the order of their due times: a signal that is
     /// there wins against a timeout. Throws only when the instance has used up its numbers.
-    public mutating func decide(_ context: DecisionContext) throws(ReplayError) -> Decided {
+    public mutating func decide(
+        _ context: DecisionContext,
+        signals: any PendingSignals = NoSignals()
+    ) throws(ReplayError) -> Decided {
         var decided = Decided()
-        var signals = context.signals
+        var desk = SignalDesk(signals)
+        _ = signalWaits.takeBegun()
+        desk.look(for: Set(signalWaits.byName.keys))
         if outcome == nil, let reason = context.cancelReason {
             drop(.root)
             outcome = .cancelled(reason: reason)
         }
-        while outcome == nil {
-            if try settleUndecided(context, hasSignals: !signals.isEmpty, &decided) { continue }
-            if try receiveSignal(context, &signals, &decided) { continue }
-            if try settleUndecided(context, hasSignals: false, &decided) { continue }
+        deciding: while outcome == nil {
+            if try settleUndecided(context, sparingSignals: true, &decided) { continue }
+            switch try receiveSignal(context, &desk, &decided) {
+            case .signal: continue
+            case .full: break deciding
+            case .nothing: break
+            }
+            if try settleUndecided(context, sparingSignals: false, &decided) { continue }
             guard try fireTimers(context, &decided) else { break }
         }
         takeChanges(into: &decided)
@@ -96,16 +105,16 @@ extension Machine {
 
     /// Decides for the branches that wait for nothing but a decision; returns whether it decided anything.
     ///
-    /// While signals are there, waits for signals do not get their timers yet: most never need one.
+    /// Before the signals are looked at, waits for them do not get their timers: most never need one.
     private mutating func settleUndecided(
         _ context: DecisionContext,
-        hasSignals: Bool,
+        sparingSignals: Bool,
         _ decided: inout Decided
     ) throws(ReplayError) -> Bool {
         guard !undecided.isEmpty else { return false }
         var hasDecided = false
         for id in undecided.sorted() where outcome == nil && undecided.contains(id) {
-            guard let waiting = branches[id]?.waiting, !(hasSignals && waiting.isSignal) else {
+            guard let waiting = branches[id]?.waiting, !(sparingSignals && waiting.isSignal) else {
                 continue
             }
             let canFire = decided.entries.count < Machine.decisionsMax
@@ -145,6 +154,9 @@ extension Machine {
             if context.loopIterationsMax > 0 && loop.iteration >= context.loopIterationsMax {
                 return .stepFailed(.tooManyIterations(context.loopIterationsMax))
             }
+            if let full = overflow(adding: .timerFired, max: context.instanceSizeMax) {
+                return .stepFailed(full)
+            }
             due = loop.began.advanced(byMicroseconds: max(context.loopIntervalMin, 0))
         case .signal(_, let wait):
             due = context.now.advanced(bySeconds: wait.timeoutSeconds ?? 0)
@@ -157,39 +169,6 @@ extension Machine {
     /// The timer of a branch is due.
     private func fired(_ waiting: Waiting, of id: BranchID, _ context: DecisionContext) -> Event {
         if case .pause = waiting { pauseEnd(of: id, context) } else { .timerFired }
-    }
-
-    /// Hands the oldest signal that somebody waits for to the oldest wait for it.
-    private mutating func receiveSignal(
-        _ context: DecisionContext,
-        _ signals: inout [PendingSignal],
-        _ decided: inout Decided
-    ) throws(ReplayError) -> Bool {
-        guard !signals.isEmpty, !signalWaits.isEmpty else { return false }
-        var waits: [Bytes: (since: Timestamp, branch: BranchID)] = [:]
-        for id in signalWaits {
-            guard case .signal(_, let wait)? = branches[id]?.waiting else { continue }
-            let found = (since: wait.since, branch: id)
-            if let other = waits[wait.name], other <= found { continue }
-            waits[wait.name] = found
-        }
-        for (i, signal) in signals.enumerated() {
-            guard let wait = waits[signal.name] else { continue }
-            guard decided.entries.count < Machine.decisionsMax else {
-                decided.isUnfinished = true
-                return false
-            }
-            try journal(
-                .signalReceived(data: signal.data),
-                of: wait.branch,
-                at: context.now,
-                in: &decided
-            )
-            decided.signalsConsumed.append(signal.number)
-            signals.remove(at: i)
-            return true
-        }
-        return false
     }
 
     /// Fires timers that are due until one of them brings up another decision.
@@ -216,7 +195,7 @@ extension Machine {
         return hasFired
     }
 
-    private mutating func journal(
+    mutating func journal(
         _ event: Event,
         of id: BranchID,
         at: Timestamp,

@@ -53,6 +53,30 @@ extension StepFailure {
         )
     }
 
+    /// An entry would take the journal beyond what it may hold.
+    static func journalFull(_ max: Int) -> StepFailure {
+        StepFailure(
+            sqlstate: Bytes("54000".utf8),
+            message: Bytes("journal of durable function exceeds the limit of \(max) bytes".utf8),
+            hint: Bytes(
+                "pg_durable.max_instance_size is the limit; large data belongs in tables, not in results."
+                    .utf8
+            )
+        )
+    }
+
+    /// What a construct makes of values is larger than a value may be.
+    static func tooLarge(_ what: String, _ max: Int) -> StepFailure {
+        StepFailure(
+            sqlstate: Bytes("54000".utf8),
+            message: Bytes("value of \(what) exceeds the limit of \(max) bytes".utf8),
+            hint: Bytes(
+                "pg_durable.max_result_size was the limit when the instance was started; large data belongs in tables."
+                    .utf8
+            )
+        )
+    }
+
     static let breakOutsideLoop = StepFailure(
         sqlstate: Bytes("42601".utf8),
         message: Bytes(

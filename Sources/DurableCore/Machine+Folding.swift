@@ -106,7 +106,9 @@ extension Machine {
         guard branch.waiting.node == entry.node else { throw ReplayError(.wrongNode, at: entry) }
         let waiting = branch.waiting
         hasEntries = true
-        branches[entry.branch]?.weight &+= entry.event.weight
+        let weight = entry.event.weight
+        branches[entry.branch]?.weight &+= weight
+        journalSize &+= weight
         try apply(entry, to: waiting)
     }
 
@@ -121,6 +123,7 @@ extension Machine {
             fail(id, node, failure, at: entry.at)
         case (.stepFailed(let failure), .pause(_, due: nil)):
             // The loop's own frame is the top one: the failure passes through it like one of its body's.
+            trace?.failed(entry.node, failure.message, failure, at: entry.at)
             run(id, .failed(text: failure.message, failure), at: entry.at)
         case (.attemptStarted(let number), .step(let node)):
             guard number > 0 else { throw ReplayError(.impossibleNumber, at: entry) }
@@ -145,10 +148,16 @@ extension Machine {
             resumeLoop(id, at: entry.at)
         case (.iterated(let mark), .pause):
             try iterate(entry, mark)
+        case (.stepFailed(let failure), .signal(let node, _)):
+            fail(id, node, failure, at: entry.at)
         case (.timerFired, .signal(let node, let signal)) where signal.timeoutSeconds != nil:
             leave(id, node, SignalNode.value(name: signal.name, data: nil), at: entry.at)
         case (.signalReceived(let data), .signal(let node, let signal)):
-            leave(id, node, SignalNode.value(name: signal.name, data: data), at: entry.at)
+            let value = SignalNode.value(name: signal.name, data: data)
+            guard value.count <= record.valueSizeMax else {
+                return fail(id, node, .tooLarge("signal", record.valueSizeMax), at: entry.at)
+            }
+            leave(id, node, value, at: entry.at)
         case (.forked(let first, let count), .fork(let node)):
             try fork(id, node, first: first, count: count, entry: entry)
         case (.raceDecided(let winner), .arms):

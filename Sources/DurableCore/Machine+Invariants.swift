@@ -20,7 +20,11 @@ extension Machine {
                 return "runnable set is wrong"
             }
             if branch.waiting.due != timers[id] { return "timer table is wrong" }
-            if branch.waiting.isSignal != signalWaits.contains(id) { return "signal set is wrong" }
+            if case .signal(_, let wait) = branch.waiting,
+                !signalWaits.contains(SignalWaits.Wait(since: wait.since, branch: id), for: wait.name)
+            {
+                return "signal set is wrong"
+            }
             if branch.isUndecided != undecided.contains(id) { return "undecided set is wrong" }
             if id >= nextBranch { return "branch \(id.rawValue) has a number not given out" }
             guard let parent = branch.parent else { continue }
@@ -34,7 +38,7 @@ extension Machine {
         }
         let known = { (id: BranchID) in branches[id] != nil }
         guard runnableBranches.allSatisfy(known), timers.keys.allSatisfy(known),
-            signalWaits.allSatisfy(known),
+            signalWaits.byName.values.joined().allSatisfy({ branches[$0.branch]?.waiting.isSignal == true }),
             undecided.allSatisfy(known)
         else { return "a set names a branch that is gone" }
         return nil
@@ -81,7 +85,7 @@ extension Machine.Branch {
         forks.sort { ($0.sequence, $0.first) < ($1.sequence, $1.first) }
         for i in frames.indices {
             guard case .loop(let node, var loop) = frames[i] else { continue }
-            loop.weighed = 0
+            (loop.weighed, loop.weightBeforeKept, loop.weightBeforeMark) = (0, 0, 0)
             frames[i] = .loop(node, loop)
         }
     }

@@ -136,6 +136,9 @@ enum SignalNode {
 }
 
 enum BreakNode {
+    /// Deeper values could not be shown: the server reads jsonb recursively.
+    private static let depthMax = 1100
+
     /// The value of a BREAK: its text with names replaced, as JSON if it is JSON and as a JSON string otherwise;
     /// null without a text.
     static func value(query: Bytes?, scope: SubstitutionScope) throws(SubstitutionError) -> Bytes {
@@ -143,15 +146,32 @@ enum BreakNode {
             let text = document.root[Bytes("break_value".utf8)]?.string
         else { return Bytes("null".utf8) }
         let value = try Substitution.apply(text, mode: .raw, scope: scope).text
-        guard let document = JSONDocument.parse(value) else { return JSONText.quote(value) }
-        guard !document.containsNUL else {
+        try Substitution.checkSize(value.count, scope.sizeMax)
+        let parsed: JSONDocument
+        do throws(JSONError) {
+            parsed = try JSONDocument(value, depthMax: depthMax)
+        } catch {
+            guard error.isLimit else { return JSONText.quote(value) }
+            throw SubstitutionError(
+                "54000",
+                Bytes("value of df.break() is too large: \(error.message)".utf8)
+            )
+        }
+        guard !parsed.containsNUL else {
             throw SubstitutionError(
                 "22P05",
                 Bytes("unsupported Unicode escape sequence in the value of df.break()".utf8),
                 hint: "\\u0000 cannot be stored as text."
             )
         }
-        return document.compacted()
+        guard parsed.hasStorableNumbers else {
+            throw SubstitutionError(
+                "22003",
+                Bytes("value of df.break() has a number out of range for type numeric".utf8),
+                hint: "Put it between quotes, as text."
+            )
+        }
+        return parsed.compacted()
     }
 }
 

@@ -4,6 +4,12 @@ public import DurableModel
 
 /// What the executor says about steps.
 extension Machine {
+    /// Why the event must not be stored: the journal would hold more than `max`; nil without a limit or below it.
+    public func overflow(adding event: Event, max: Int) -> StepFailure? {
+        guard max > 0, journalSize &+ event.weight > max else { return nil }
+        return .journalFull(max)
+    }
+
     /// Folds the completion of the step that `branch` waits for; returns the entry to store.
     ///
     /// `result` is JSON text. What follows beside the journal is part of the next `decide`'s answer.
@@ -65,9 +71,6 @@ extension Machine {
         }
         return try Substitution.apply(query, mode: .sql, scope: scope)
     }
-
-    /// Names that `branch` can see, in no order.
-    public func names(in branch: BranchID) -> [Bytes: Bytes] { branches[branch]?.names ?? [:] }
 
     func scope(of branch: Branch) -> SubstitutionScope {
         SubstitutionScope(

@@ -24,17 +24,18 @@ public struct Machine: Sendable {
     public internal(set) var runnableBranches: Set<BranchID> = []
     /// The first branch number that was never used.
     public internal(set) var nextBranch = BranchID(rawValue: 1)
-    /// Whether a SIGNAL node is in the graph.
-    public let hasSignalNodes: Bool
     /// Whether a node that asks a peer over the network is in the graph.
     public let hasRequestNodes: Bool
+
+    /// What the entries in the journal amount to, about in bytes.
+    public internal(set) var journalSize = 0
 
     var branches: [BranchID: Branch] = [:]
     /// Branches that need a decision which can be made at once, whatever the time is.
     var undecided: Set<BranchID> = []
     /// Due times of the timers that are set.
     var timers: [BranchID: Timestamp] = [:]
-    var signalWaits: Set<BranchID> = []
+    var signalWaits = SignalWaits()
     var changes = Changes()
     var hasEntries = false
     /// Facts come in the journal's order, not in that of time.
@@ -44,14 +45,13 @@ public struct Machine: Sendable {
 
     /// The state before any fact: the root is entered at `record.createdAt`.
     public init(record: InstanceRecord) {
-        self.init(record: record, tracing: false)
+        self.init(record: record, trace: nil)
     }
 
-    init(record: InstanceRecord, tracing: Bool) {
+    init(record: InstanceRecord, trace: NodeTrace?) {
         self.record = record
-        hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
         hasRequestNodes = record.graph.nodes.contains { $0.kind == .http || $0.kind == .httpMultipart }
-        if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
+        self.trace = trace
         branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
         changes = Changes()

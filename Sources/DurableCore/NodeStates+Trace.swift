@@ -25,15 +25,6 @@ public struct ExecutionStamp: Hashable, Sendable {
         }
         return text
     }
-
-    /// The scope of each level: the levels above it with their generations, and itself without.
-    var scopes: [(key: ExecutionStamp, generation: Int64)] {
-        levels.indices.map { i in
-            var key = ExecutionStamp(levels: Array(levels[...i]))
-            key.levels[i].generation = 0
-            return (key, levels[i].generation)
-        }
-    }
 }
 
 /// What the nodes of an instance went through, written down while a machine folds.
@@ -49,14 +40,27 @@ struct NodeTrace: Sendable {
         var names: [Bytes: Bytes]?
     }
 
+    /// The scope of a level: where it begins, in which generation of the scope around it.
+    private struct Scope: Hashable {
+        var around: Int
+        var generation: Int64
+        var node: NodeIndex?
+    }
+
     private(set) var rows: [Row]
+    /// Whether rows keep what their text names.
+    let keepsNames: Bool
     /// When the root's present generation began.
     private(set) var began: Timestamp?
     private var rootGeneration: Int64 = 0
-    /// The highest generation that was seen of each scope.
-    private var generations: [ExecutionStamp: Int64] = [:]
+    /// Numbers of the scopes that were seen, and the highest generation of each.
+    private var scopes: [Scope: Int] = [:]
+    private var generations: [Int64] = []
 
-    init(nodeCount: Int) { rows = Array(repeating: Row(), count: nodeCount) }
+    init(nodeCount: Int, keepsNames: Bool = false) {
+        rows = Array(repeating: Row(), count: nodeCount)
+        self.keepsNames = keepsNames
+    }
 
     mutating func entered(
         _ node: NodeIndex,
@@ -68,8 +72,16 @@ struct NodeTrace: Sendable {
             rootGeneration = generation
             began = at
         }
-        for scope in stamp.scopes {
-            generations[scope.key] = max(generations[scope.key] ?? 0, scope.generation)
+        var scope = Scope(around: -1, generation: 0, node: nil)
+        for level in stamp.levels {
+            scope.node = level.node
+            let number = scopes[scope] ?? generations.count
+            if number == generations.count {
+                scopes[scope] = number
+                generations.append(0)
+            }
+            generations[number] = max(generations[number], level.generation)
+            scope = Scope(around: number, generation: level.generation, node: nil)
         }
         update(node, at) { row in
             row = Row()
@@ -96,6 +108,13 @@ struct NodeTrace: Sendable {
             row.result = JSONText.quote(text)
             row.failure = failure
         }
+    }
+
+    /// A failure has passed through a construct; its report is that of the node where it arose, which may be this one.
+    mutating func passed(_ node: NodeIndex, _ text: Bytes, at: Timestamp) {
+        let i = Int(node.rawValue)
+        let own = rows.indices.contains(i) && rows[i].status == .failed ? rows[i].failure : nil
+        failed(node, text, own, at: at)
     }
 
     /// An arm's failure reached its JOIN or RACE.
@@ -138,7 +157,14 @@ struct NodeTrace: Sendable {
 
     /// Whether a later iteration has begun of anything that the node's stamp lies in.
     func isSuperseded(_ stamp: ExecutionStamp) -> Bool {
-        stamp.scopes.contains { (generations[$0.key] ?? 0) > $0.generation }
+        var scope = Scope(around: -1, generation: 0, node: nil)
+        for level in stamp.levels {
+            scope.node = level.node
+            guard let number = scopes[scope] else { return false }
+            if generations[number] > level.generation { return true }
+            scope = Scope(around: number, generation: level.generation, node: nil)
+        }
+        return false
     }
 
     private func status(of node: NodeIndex) -> NodeStatus? {
@@ -158,8 +184,19 @@ extension Machine {
     /// Control has reached a node of `branch`, which may be out of the machine's table just now.
     mutating func traceEntered(_ node: NodeIndex, _ branch: Branch, _ id: BranchID, at: Timestamp) {
         let stamp = stamp(of: branch)
-        let isSQL = record.graph.node(node)?.kind == .sql
-        trace?.entered(node, stamp: stamp, names: isSQL ? branch.names : nil, at: at)
+        let names = namesUsed(node, branch)
+        trace?.entered(node, stamp: stamp, names: names, at: at)
+    }
+
+    /// Of the names that a branch can see, those that the text of a SQL step mentions.
+    private func namesUsed(_ node: NodeIndex, _ branch: Branch) -> [Bytes: Bytes]? {
+        guard trace?.keepsNames == true, let node = record.graph.node(node), node.kind == .sql else {
+            return nil
+        }
+        let mentioned = Substitution.mentioned(in: node.query ?? [], scope: scope(of: branch))
+        var names: [Bytes: Bytes] = [:]
+        for name in mentioned { names[name] = branch.names[name] }
+        return names
     }
 
     private func stamp(of branch: Branch) -> ExecutionStamp {

@@ -38,23 +38,30 @@ public struct NodeStates: Sendable {
     public let outcome: Outcome?
     /// The root loop's iterations so far, at least 1.
     public let generation: Int64
-    /// What each SQL step could see when control last reached it.
+    /// Of what each SQL step could see when control last reached it, the names that its text mentions.
     private let names: [[Bytes: Bytes]?]
     /// When the present one of these began.
     public let generationBegan: Timestamp
 
     /// Replays `journal`, ordered by (branch, sequence).
     ///
-    /// `isPending` says that no executor has taken the instance up yet: all its nodes are pending then.
+    /// `isPending` says that no executor has taken the instance up yet, and `hasEnded` that it is over: without any
+    /// entry, and without an end that follows from the graph alone, no node has run then.
+    /// With `keepsNames`, `executedText` can tell what ran.
     public init(
         record: InstanceRecord,
         journal: [JournalEntry],
-        isPending: Bool = false
+        isPending: Bool = false,
+        hasEnded: Bool = false,
+        keepsNames: Bool = false
     ) throws(ReplayError) {
-        var machine = Machine(record: record, tracing: true)
+        var machine = Machine(
+            record: record,
+            trace: NodeTrace(nodeCount: record.graph.nodes.count, keepsNames: keepsNames)
+        )
         try machine.fold(all: journal)
         let trace =
-            isPending && journal.isEmpty
+            journal.isEmpty && (isPending || (hasEnded && machine.outcome == nil))
             ? NodeTrace(nodeCount: record.graph.nodes.count)
             : machine.trace ?? NodeTrace(nodeCount: record.graph.nodes.count)
         names = trace.rows.map(\.names)

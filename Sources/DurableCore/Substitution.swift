@@ -110,8 +110,7 @@ public struct Substituted: Hashable, Sendable {
         guard let first = unknown.first else { return nil }
         let start = Bytes("There is no result \"$".utf8) + first + Bytes("\" at this point; ".utf8)
         if knownNames.isEmpty { return start + Bytes("no names are known.".utf8) }
-        let list = Bytes(knownNames.joined(separator: Bytes(", ".utf8)))
-        return start + Bytes("names known are: ".utf8) + list + Bytes(".".utf8)
+        return start + Bytes("names known are: ".utf8) + NameList.text(knownNames) + Bytes(".".utf8)
     }
 }
 
@@ -156,6 +155,22 @@ public enum Substitution {
             var writer = SubstitutionWriter(expanded, results: results, scope: scope)
             return try writer.run()
         }
+    }
+
+    /// What looks like the name of a reference, wherever it stands in the text.
+    static func mentioned(in template: Bytes, scope: SubstitutionScope) -> Set<Bytes> {
+        guard let text = try? expandVariables(template, scope: scope) else { return [] }
+        var names: Set<Bytes> = []
+        var i = 0
+        while i < text.count {
+            guard text[i] == UInt8(ascii: "$"), let end = nameEnd(text, from: i + 1, limit: text.count) else {
+                i += 1
+                continue
+            }
+            names.insert(Bytes(text[(i + 1)..<end]))
+            i = end
+        }
+        return names
     }
 
     // One pass; what is inserted is not scanned for braces again.

@@ -4,14 +4,19 @@ public import DurableModel
 
 /// What counts as true in the condition of an IF or a LOOP.
 public enum Truthiness {
-    /// Tests a node's value, given as JSON text; a text that is not JSON is false.
+    /// Tests a node's value, given as JSON text; a text that is not JSON is false, one beyond a limit of the parser is
+    /// an error.
     ///
     /// A value with a `rows` array stands for the first column of its first row, and is false without rows;
     /// anything else is tested as a whole. Strings are read as words, then as numbers.
-    public static func test(_ json: Bytes) -> Bool {
-        do {
-            return test(result: try JSONDocument(json).root)
+    public static func test(
+        _ json: Bytes,
+        valuesMax: Int = JSONDocument.valuesUsual
+    ) throws(JSONError) -> Bool {
+        do throws(JSONError) {
+            return test(result: try JSONDocument(json, valuesMax: valuesMax).root)
         } catch {
+            if error.isLimit { throw error }
             return false
         }
     }

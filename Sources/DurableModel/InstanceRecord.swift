@@ -12,6 +12,13 @@ public struct InstanceRecord: Hashable, Sendable {
     public var createdAt: Timestamp
     /// Where its steps run, by name; nil is where the instance is at home.
     public var database: Bytes?
+    /// How its journal is written: what facts amount to may depend on it.
+    public var format: Int16
+    /// Largest value that a construct may make of others, in bytes; fixed at the start, so that each replay agrees.
+    public var valueSizeMax: Int
+
+    /// `valueSizeMax` of an instance that was started without saying otherwise.
+    public static let valueSizeUsual = 16 << 20
 
     public init(
         id: InstanceID,
@@ -20,7 +27,9 @@ public struct InstanceRecord: Hashable, Sendable {
         graph: Graph,
         variables: [Bytes: Bytes],
         createdAt: Timestamp,
-        database: Bytes? = nil
+        database: Bytes? = nil,
+        format: Int16 = 1,
+        valueSizeMax: Int = valueSizeUsual
     ) {
         self.id = id
         self.publicID = publicID
@@ -29,5 +38,7 @@ public struct InstanceRecord: Hashable, Sendable {
         self.variables = variables
         self.createdAt = createdAt
         self.database = database
+        self.format = format
+        self.valueSizeMax = valueSizeMax
     }
 }

@@ -14,27 +14,41 @@ public enum Adoption {
     public static func run() throws(PostgresError) -> Int64 {
         try Storage.access { () throws(PostgresError) in
             let known = Set(try Home.stamps())
-            var foreign: [InstanceRow] = []
-            try Tables.instances.open(writing: false) { table throws(PostgresError) in
-                try table.scan("instances_pkey", .latest, keys: []) { row throws(PostgresError) in
-                    let instance = try InstanceRow.decode(row)
-                    if !known.contains(instance.home) { foreign.append(instance) }
-                    return true
+            var added: Set<Int64> = []
+            var adopted: Int64 = 0
+            var last: Int64?
+            repeat {
+                let page = try nextPage(after: last)
+                last = page.last?.id.rawValue
+                for row in page where !known.contains(row.home) {
+                    try check(pgs_interrupts_check())
+                    if added.insert(row.home).inserted { try Home.add(row.home) }
+                    let mapped = try mapRole(row)
+                    guard try Storage.end(of: row.id, current: true) == nil else { continue }
+                    adopted += 1
+                    try wake(mapped)
                 }
-            }
-            for stamp in Set(foreign.map(\.home)).sorted() { try Home.add(stamp) }
+            } while last != nil
             if try Home.stamps().isEmpty { try Home.add(pgs_unique_number()) }
             try mapVariables { !known.contains($0) }
-            var adopted: Int64 = 0
-            for row in foreign {
-                let mapped = try mapRole(row)
-                guard try Storage.ended(row.id, current: true) == nil else { continue }
-                adopted += 1
-                try wake(mapped)
-            }
             try check(pgs_sweep_at_commit())
             return adopted
         }
+    }
+
+    /// Rows that are read before the first of them is written anew.
+    private static let pageMax = 100
+
+    private static func nextPage(after last: Int64?) throws(PostgresError) -> [InstanceRow] {
+        var page: [InstanceRow] = []
+        try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            let from = last.map(Column.int8)
+            try table.scan("instances_pkey", .latest, keys: [], from: from, exclusive: true) { row in
+                page.append(InstanceRow.decodeWhole(row))
+                return page.count < pageMax
+            }
+        }
+        return page
     }
 
     /// The role that has the stored name now; nil when none has.
@@ -51,7 +65,7 @@ public enum Adoption {
     /// Rewrites the row under the oid that its role's name has here; without such a role it is nobody's.
     private static func mapRole(_ row: InstanceRow) throws(PostgresError) -> InstanceRow? {
         let role = try role(named: row.roleName)
-        if role == nil, try Storage.ended(row.id, current: true) == nil { try Orphans.fail(row) }
+        if role == nil, try Storage.end(of: row.id, current: true) == nil { try Orphans.fail(row) }
         guard (role ?? 0) != row.role else { return row }
         var mapped = row
         mapped.role = role ?? 0
@@ -71,7 +85,9 @@ public enum Adoption {
         return role == nil ? nil : mapped
     }
 
-    /// The machine of a stored instance; nil, and the instance has failed, when what is stored cannot be read.
+    /// The machine of a stored instance; nil when what is stored cannot be read.
+    ///
+    /// The instance has failed then, unless a newer version of the extension stored it: that is left alone.
     private static func machine(of row: InstanceRow) throws(PostgresError) -> Machine? {
         let reason: Bytes
         do throws(PostgresError) {
@@ -84,7 +100,11 @@ public enum Adoption {
                 reason = Bytes("journal is corrupt: \(error)".utf8)
             }
         } catch {
-            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
+            if error.isNewerFormat {
+                NewerFormat.note(error, row.id)
+                return nil
+            }
+            guard error.isUnreadable else { throw error }
             reason = error.message
         }
         let failure = StepFailure(sqlstate: SQLState.dataCorrupted.text, message: reason)

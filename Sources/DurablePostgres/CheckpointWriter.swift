@@ -9,17 +9,20 @@ internal import PostgresExtension
 /// Reads the news of an instance and writes a checkpoint; both under the instance's lock, in the current transaction.
 enum CheckpointWriter {
     /// What happened since the machine last looked.
-    static func news(_ instance: InstanceID, _ request: NewsRequest) throws(PostgresError) -> News {
+    static func news(
+        _ instance: InstanceID,
+        _ request: NewsRequest,
+        _ signals: StoredSignals
+    ) throws(PostgresError) -> News {
         // Gone altogether, it had ended before, and its entries with it: nothing else would refuse a late step.
         guard try Storage.isUnended(instance) else { return News(hasEnded: true) }
-        var news = News(hasEnded: false)
+        var news = News(hasEnded: false, signals: signals)
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             news.entries = try Storage.news(instance, request, in: table)
         }
         if let request = try Storage.cancelRequest(instance, current: true) {
             (news.cancelReason, news.cancelIsOwn) = (request.reason, request.isOwn)
         }
-        if request.wantsSignals { news.signals = try Storage.signals(instance, current: true).map(\.signal) }
         return news
     }
 

@@ -45,6 +45,7 @@ public enum ExecutorProcess {
             try check(pgs_setting_begin_as("application_name", "pg_durable:worker:workflow-sql"))
             try check(pgs_load_session_libraries())
             pgs_activity(nil, 0)
+            GraphStore.parsedSizeMax = 16 << 20
             if pgs_companion_is_self() {
                 try CompanionProcess.loop(role, settings)
                 return 0
@@ -78,6 +79,7 @@ public enum ExecutorProcess {
         executor.port.requests = settings().requests
         var work = pgs_work()
         var turns = 0
+        defer { executor.port.close() }
         while true {
             var reloaded = false
             pgs_interrupts_drop_cancel()

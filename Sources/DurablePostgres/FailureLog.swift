@@ -14,11 +14,17 @@ struct FailureLog {
     private var lines = 0
     private var leftOut = 0
 
+    /// Says how many were left out so far.
+    mutating func flush() {
+        if leftOut > 0 { Log.log("\(leftOut) more durable functions of this role failed") }
+        leftOut = 0
+    }
+
     mutating func report(_ failure: StepFailure, of instance: InstanceID, publicID: Bytes?) {
         let now = pgs_now() / 60_000_000
         if now != minute {
-            if leftOut > 0 { Log.log("\(leftOut) more durable functions of this role failed") }
-            (minute, lines, leftOut) = (now, 0, 0)
+            flush()
+            (minute, lines) = (now, 0)
         }
         guard lines < FailureLog.linesMax else {
             leftOut += 1

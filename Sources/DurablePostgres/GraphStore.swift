@@ -9,7 +9,12 @@ internal import PostgresExtension
 enum GraphStore {
     // SAFETY: a server process has one thread.
     nonisolated(unsafe) private static var parsed: [Int64: Graph] = [:]
-    private static let parsedMax = 256
+    // SAFETY: as above.
+    /// What the texts of the parsed ones amount to, in bytes.
+    nonisolated(unsafe) private static var parsedSize = 0
+    // SAFETY: as above; set once when an executor starts.
+    /// Text whose graphs are kept, in bytes: a few small graphs in a client's session, which should stay small.
+    nonisolated(unsafe) static var parsedSizeMax = 32 * 1024
 
     /// The graph stored as `id`, as of now or as the statement sees it.
     static func graph(_ id: Int64, current: Bool) throws(PostgresError) -> Graph {
@@ -23,10 +28,7 @@ enum GraphStore {
             throw PostgresError(.dataCorrupted, "graph \(id) is missing")
         }
         guard format <= Int64(StoredFormat.graph) else {
-            throw PostgresError(
-                .objectNotInPrerequisiteState,
-                "graph \(id) was stored by a newer version of the extension"
-            )
+            throw .newerFormat("graph \(id) has format \(format)")
         }
         let graph: Graph
         do { graph = try Envelope.graph(text) } catch {
@@ -36,9 +38,30 @@ enum GraphStore {
                 detail: String(decoding: error.message, as: UTF8.self)
             )
         }
-        if parsed.count >= parsedMax { parsed.removeAll(keepingCapacity: true) }
-        parsed[id] = graph
+        keep(graph, id, text.count)
         return graph
+    }
+
+    private static func keep(_ graph: Graph, _ id: Int64, _ size: Int) {
+        guard size <= parsedSizeMax / 2 else { return }
+        if parsedSize + size > parsedSizeMax { (parsed, parsedSize) = ([:], 0) }
+        parsed[id] = graph
+        parsedSize += size
+    }
+
+    /// The kind of the graph's root, by the first bytes of its text; nil when these do not tell it.
+    static func rootKind(_ id: Int64) throws(PostgresError) -> NodeKind? {
+        if let graph = parsed[id] { return graph.node(.root)?.kind }
+        let head = try Tables.graphs.open(writing: false) { table throws(PostgresError) in
+            try table.first("graphs_pkey", .statement, keys: [.int8(id)], columns: 3) {
+                row throws(PostgresError) in
+                row.number(2) <= Int64(StoredFormat.graph) ? try row.head(4, 64) : []
+            }
+        }
+        let start = Bytes(#"{"node_type":""#.utf8)
+        guard let head, head.starts(with: start) else { return nil }
+        let word = head.dropFirst(start.count).prefix { $0 != UInt8(ascii: "\"") }
+        return NodeKind(rawValue: String(decoding: word, as: UTF8.self))
     }
 
     /// Stores `text` for `role` and returns its id; an equal text of the same role is used again.

@@ -83,21 +83,24 @@ public struct InstancePages {
     ) throws(PostgresError) -> [InstanceRow] {
         var rows: [InstanceRow] = []
         func take(_ row: borrowing ScannedRow) throws(PostgresError) -> Bool {
-            rows.append(try InstanceRow.decode(row))
+            rows.append(InstanceRow.decode(row))
             return rows.count < count
         }
         let index: StaticString = "instances_role_created"
+        let brief = InstanceRow.briefColumns
         try Tables.instances.open(writing: false) { table throws(PostgresError) in
             guard let place else {
-                try table.scan(index, visibility, keys: [.oid(role)], take)
+                try table.scan(index, visibility, keys: [.oid(role)], columns: brief, take)
                 return
             }
             // The rest of that instant, and then what is older.
             let instant = Column.time(place.createdAt)
             let id = Column.text(place.publicID)
-            try table.scan(index, visibility, keys: [.oid(role), instant], from: id, exclusive: true, take)
+            let rest: [Column] = [.oid(role), instant]
+            try table.scan(index, visibility, keys: rest, from: id, exclusive: true, columns: brief, take)
             guard rows.count < count else { return }
-            try table.scan(index, visibility, keys: [.oid(role)], from: instant, exclusive: true, take)
+            let key = [Column.oid(role)]
+            try table.scan(index, visibility, keys: key, from: instant, exclusive: true, columns: brief, take)
         }
         return rows
     }

@@ -19,27 +19,33 @@ public struct InstanceRow: Sendable {
     public var roleName: Bytes
     public var label: Bytes?
     public var database: Bytes?
-    /// The variables' snapshot as a JSON object of strings.
-    public var variables: Bytes?
+    /// How the journal is written, and what `options` may say.
+    public var format: Int16 = StoredFormat.instance
+    /// What only those need who run or replay the instance, or write the row anew.
+    var details: Details?
+
+    struct Details: Sendable {
+        /// The variables' snapshot as a JSON object of strings.
+        var variables: Bytes?
+        /// What was fixed at the start beside the graph, as a JSON object.
+        var options: Bytes?
+    }
+
+    /// Columns before the details.
+    static let briefColumns = 11
 
     func columns() -> [Column] {
         [
             .int8(id.rawValue), .int8(graph), .int8(home), .time(createdAt), .oid(role),
             .oid(startedBy),
-            .int2(StoredFormat.instance), .text(publicID), .text(roleName), .optionalText(label),
-            .optionalText(database), .optionalText(variables), .null,
+            .int2(format), .text(publicID), .text(roleName), .optionalText(label),
+            .optionalText(database), .optionalText(details?.variables), .optionalText(details?.options),
         ]
     }
 
-    static func decode(_ row: borrowing ScannedRow) throws(PostgresError) -> InstanceRow {
-        guard row.number(6) <= Int64(StoredFormat.instance) else {
-            throw PostgresError(
-                .objectNotInPrerequisiteState,
-                "instance \(row.number(0)) was stored by a newer version of the extension",
-                hint: "Install the library that belongs to it and restart the server."
-            )
-        }
-        return InstanceRow(
+    /// Without the details, and read for that with `briefColumns`.
+    static func decode(_ row: borrowing ScannedRow) -> InstanceRow {
+        InstanceRow(
             id: InstanceID(rawValue: row.number(0)),
             graph: row.number(1),
             home: row.number(2),
@@ -50,8 +56,35 @@ public struct InstanceRow: Sendable {
             roleName: row.bytes(8),
             label: row.optionalText(9),
             database: row.optionalText(10),
-            variables: row.optionalText(11)
+            format: Int16(truncatingIfNeeded: row.number(6))
         )
+    }
+
+    static func decodeWhole(_ row: borrowing ScannedRow) -> InstanceRow {
+        var instance = decode(row)
+        instance.details = Details(variables: row.optionalText(11), options: row.optionalText(12))
+        return instance
+    }
+}
+
+/// When and how an instance ended, without what came of it.
+public struct InstanceEnd: Sendable {
+    public var at: Timestamp
+    public var status: InstanceStatus
+
+    static let columns = 3
+
+    static func decode(_ row: borrowing ScannedRow) throws(PostgresError) -> InstanceEnd {
+        switch row.number(2) {
+        case 1: return InstanceEnd(at: row.time(1), status: .completed)
+        case 2: return InstanceEnd(at: row.time(1), status: .failed)
+        case 3: return InstanceEnd(at: row.time(1), status: .cancelled)
+        case let status: throw unknown(status, row.number(0))
+        }
+    }
+
+    static func unknown(_ status: Int64, _ instance: Int64) -> PostgresError {
+        .newerFormat("instance \(instance) has the end status \(status)")
     }
 }
 
@@ -59,14 +92,6 @@ public struct InstanceRow: Sendable {
 public struct EndedRow: Sendable {
     public var at: Timestamp
     public var outcome: Outcome
-
-    public var status: InstanceStatus {
-        switch outcome {
-        case .completed: .completed
-        case .failed: .failed
-        case .cancelled: .cancelled
-        }
-    }
 
     func columns(_ instance: InstanceID) -> [Column] {
         switch outcome {
@@ -90,11 +115,26 @@ public struct EndedRow: Sendable {
             let failure = try FailureCoding.decode(row.bytes(4))
             return EndedRow(at: row.time(1), outcome: .failed(text: value, failure: failure))
         case 3: return EndedRow(at: row.time(1), outcome: .cancelled(reason: value))
-        case let status:
-            throw PostgresError(
-                .dataCorrupted,
-                "instance \(row.number(0)) has the unknown end status \(status)"
-            )
+        case let status: throw InstanceEnd.unknown(status, row.number(0))
         }
+    }
+}
+
+/// Options of an instance, as JSON; what is as usual is left out.
+enum OptionCoding {
+    private static let valueSize = Bytes("value_size".utf8)
+
+    static func encode(valueSizeMax: Int) -> Bytes? {
+        guard valueSizeMax != InstanceRecord.valueSizeUsual else { return nil }
+        return Bytes(#"{"value_size":\#(valueSizeMax)}"#.utf8)
+    }
+
+    static func valueSizeMax(_ text: Bytes?) throws(PostgresError) -> Int {
+        guard let text else { return InstanceRecord.valueSizeUsual }
+        guard let root = (try? JSONDocument(text))?.root, root.kind == .object else {
+            throw PostgresError(.dataCorrupted, "stored options are not readable")
+        }
+        let stored = root[valueSize].flatMap { Int(String(decoding: $0.raw, as: UTF8.self)) }
+        return stored ?? InstanceRecord.valueSizeUsual
     }
 }

@@ -8,13 +8,13 @@ public import PostgresExtension
 public enum InstanceState {
     /// The status, as of now (`current`) or as the statement sees it.
     ///
-    /// A cancel that is committed counts at once, before the engine has written the end: nothing but an end that is
-    /// being committed at this very moment can come before it.
+    /// A cancel that is committed counts at once, before the engine has written the end: only an end whose commit had
+    /// begun can come before it, and is shown then.
     public static func status(
         of row: InstanceRow,
         current: Bool
     ) throws(PostgresError) -> InstanceStatus {
-        if let ended = try Storage.ended(row.id, current: current) { return ended.status }
+        if let end = try Storage.end(of: row.id, current: current) { return end.status }
         if try Storage.cancelReason(row.id, current: current) != nil { return .cancelled }
         if pgs_item_is_running(row.id.rawValue) { return .running }
         if try Storage.hasJournal(row.id, current: current) { return .running }
@@ -28,6 +28,17 @@ public enum InstanceState {
         let recorded = try Storage.lastEntry(row.id) ?? row.createdAt
         guard let asked = try Storage.cancelledAt(row.id) else { return recorded }
         return max(asked, recorded)
+    }
+
+    /// The status as of now, `cancelled` only when nothing can come before it any more.
+    ///
+    /// Whoever has the instance in hand may be committing a step, and with it the end, since before the cancel.
+    public static func lastingStatus(of row: InstanceRow) throws(PostgresError) -> InstanceStatus {
+        let status = try status(of: row, current: true)
+        guard status == .cancelled, try Storage.end(of: row.id, current: true) == nil else { return status }
+        if pgs_item_is_running(row.id.rawValue) { return .running }
+        // Who had it in hand is done with it, and who takes it up from now on finds the cancel.
+        return try Storage.end(of: row.id, current: true)?.status ?? .cancelled
     }
 
     /// Whether an executor has been there and recorded nothing.
@@ -48,7 +59,8 @@ extension Storage {
             try table.last(
                 "journal_pkey",
                 current ? .latest : .statement,
-                keys: [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
+                keys: [.int8(id.rawValue), .int4(BranchID.root.rawValue)],
+                columns: 1
             ) { _ in true }
         }
         return found != nil
@@ -73,7 +85,7 @@ extension Storage {
     /// Whether the current transaction itself started the instance: nobody else can see it, let alone run it.
     public static func isStartedHere(_ id: InstanceID) throws(PostgresError) -> Bool {
         let own = try Tables.instances.open(writing: false) { table throws(PostgresError) in
-            try table.first("instances_pkey", .latest, keys: [.int8(id.rawValue)]) { $0.isOwn }
+            try table.first("instances_pkey", .latest, keys: [.int8(id.rawValue)], columns: 1) { $0.isOwn }
         }
         return own ?? false
     }
@@ -82,7 +94,7 @@ extension Storage {
     ///
     /// In this order: an instance that is removed while we look had ended.
     static func isUnended(_ id: InstanceID) throws(PostgresError) -> Bool {
-        guard try ended(id, current: true) == nil else { return false }
+        guard try end(of: id, current: true) == nil else { return false }
         return try exists(id)
     }
 
@@ -108,7 +120,7 @@ extension Storage {
         var at: Timestamp?
         try Tables.journal.open(writing: false) { table throws(PostgresError) in
             let root: [Column] = [.int8(id.rawValue), .int4(BranchID.root.rawValue)]
-            at = try table.last("journal_pkey", .statement, keys: root) { $0.time(1) }
+            at = try table.last("journal_pkey", .statement, keys: root, columns: 2) { $0.time(1) }
         }
         return at
     }

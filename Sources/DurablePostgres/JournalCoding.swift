@@ -72,11 +72,7 @@ enum JournalCoding {
         case 8: return .raceDecided(winner: Int32(truncatingIfNeeded: number))
         case 9: return .iterated(try LoopMarkCoding.decode(row.bytes(7), iteration: number))
         case let kind:
-            throw PostgresError(
-                .dataCorrupted,
-                "journal of instance \(row.number(0)) holds an entry of unknown kind \(kind)",
-                hint: "It was written by a newer version of the extension."
-            )
+            throw .newerFormat("journal of instance \(row.number(0)) holds an entry of kind \(kind)")
         }
     }
 

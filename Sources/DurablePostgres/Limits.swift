@@ -17,8 +17,6 @@ public enum Limits {
     public static let executedTextLength = 100_000
     /// Longest reason of a cancel.
     public static let reasonSize = 8 * 1024
-    /// Largest payload of a signal.
-    public static let signalSize = 1024 * 1024
     /// Largest label.
     public static let labelSize = 1024
     /// Most of all variables of a role together.

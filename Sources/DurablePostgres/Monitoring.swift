@@ -18,23 +18,49 @@ public struct InstanceReport {
     public let eventCount: Int64
 
     /// Reads with the snapshot of the caller's statement, so that what several calls of it say fits together.
-    public init(_ row: InstanceRow) throws(PostgresError) {
+    ///
+    /// With `keepsNames`, `nodes.executedText` can tell what ran.
+    public init(_ row: InstanceRow, keepsNames: Bool = false) throws(PostgresError) {
         self.row = row
         record = try Storage.record(row, current: false)
         status = try InstanceState.status(of: row, current: false)
         ended = try Storage.ended(row.id, current: false)
         cancelReason = try Storage.cancelReason(row.id, current: false)
-        (nodes, eventCount) = try InstanceReport.replay(record, isPending: status == .pending)
+        (nodes, eventCount) = try InstanceReport.replay(
+            record,
+            isPending: status == .pending,
+            hasEnded: ended != nil,
+            keepsNames: keepsNames
+        )
+    }
+
+    /// The report, or nil for one that a newer version of the extension has stored: a list goes on without it.
+    public static func ifReadable(_ row: InstanceRow) throws(PostgresError) -> InstanceReport? {
+        do throws(PostgresError) {
+            return try InstanceReport(row)
+        } catch {
+            guard error.isNewerFormat else { throw error }
+            return nil
+        }
     }
 
     /// What the nodes went through; of a journal that cannot be read, nothing is known.
     private static func replay(
         _ record: InstanceRecord,
-        isPending: Bool
+        isPending: Bool,
+        hasEnded: Bool,
+        keepsNames: Bool
     ) throws(PostgresError) -> (NodeStates, Int64) {
         do throws(PostgresError) {
             let journal = try Storage.journal(record.id, current: false)
-            if let states = try? NodeStates(record: record, journal: journal, isPending: isPending) {
+            let states = try? NodeStates(
+                record: record,
+                journal: journal,
+                isPending: isPending,
+                hasEnded: hasEnded,
+                keepsNames: keepsNames
+            )
+            if let states {
                 return (states, Int64(journal.count { $0.at >= states.generationBegan }))
             }
         } catch {
@@ -56,7 +82,7 @@ public struct InstanceReport {
             guard (try? machine.fold(all: journal)) != nil else { return 1 }
             return machine.generation
         } catch {
-            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
+            guard error.isUnreadable else { throw error }
             return 1
         }
     }
@@ -64,9 +90,10 @@ public struct InstanceReport {
     /// Whether the root of the graph is a loop; false for one that cannot be read.
     static func isLoop(graph: Int64) throws(PostgresError) -> Bool {
         do throws(PostgresError) {
+            if let kind = try GraphStore.rootKind(graph) { return kind == .loop }
             return try GraphStore.graph(graph, current: false).node(.root)?.kind == .loop
         } catch {
-            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
+            guard error.isUnreadable else { throw error }
             return false
         }
     }
@@ -92,12 +119,6 @@ public struct InstanceReport {
         case .cancelled(let reason): Bytes("canceled: ".utf8) + reason
         case nil: cancelReason.map { Bytes("canceled: ".utf8) + $0 }
         }
-    }
-
-    /// When anything last happened to the instance.
-    public var updatedAt: Timestamp {
-        let latest = nodes.states.compactMap(\.updatedAt).max()
-        return max(ended?.at ?? row.createdAt, latest ?? row.createdAt)
     }
 
     /// One line of `df.instance_nodes` and `df.nodes`.

@@ -73,16 +73,18 @@ public struct SchedulerProcess {
             }
             pgs_database_mark(true)
             if pgs_catalog_changed() || mustSweep { rolesMayBeGone = true }
-            if rolesMayBeGone {
-                rolesMayBeGone = false
-                try Orphans.end()
-            }
             if mustSweep {
                 quietSince = pgs_now()
                 try sweep()
             }
             if !mustSettle { pgs_scheduler_sweep_done() }
             guard try announceTimers() else { continue }
+            // After what is due: in a database with many instances of dropped roles this takes a while.
+            if rolesMayBeGone {
+                rolesMayBeGone = false
+                try Orphans.end()
+                continue
+            }
             // A step at a time, so that timers and sweeps do not wait for it.
             let current = settings()
             if try LateWork.fail(current) {
@@ -183,13 +185,13 @@ public struct SchedulerProcess {
     ) throws(PostgresError) {
         var last: Int64?
         try shape.open(writing: false) { table throws(PostgresError) in
-            try table.scan(index, .latest, keys: []) { row throws(PostgresError) in
+            try table.scan(index, .latest, keys: [], columns: 1) { row throws(PostgresError) in
                 let id = InstanceID(rawValue: row.number(0))
                 if last == id.rawValue { return true }
                 last = id.rawValue
                 guard let instance = try Storage.instance(id, current: true),
                     !full.contains(instance.role),
-                    try Storage.ended(id, current: true) == nil
+                    try Storage.end(of: id, current: true) == nil
                 else { return true }
                 if !pgs_work_push(instance.role, id.rawValue, -1) { full.insert(instance.role) }
                 return true
@@ -209,6 +211,7 @@ public struct SchedulerProcess {
         let now = pgs_now()
         var last = announced
         var next = Int64.max
+        var full: Set<UInt32> = []
         try ServerPort.transaction { () throws(PostgresError) in
             try Tables.timers.open(writing: false) { table throws(PostgresError) in
                 let from = Column.time(last?.due ?? .earliest)
@@ -221,7 +224,10 @@ public struct SchedulerProcess {
                         return false
                     }
                     // Without room the queue asks for a sweep, and that begins with the timers anew.
-                    _ = pgs_work_push(row.oid(2), place.instance, place.branch)
+                    let role = row.oid(2)
+                    if !full.contains(role), !pgs_work_push(role, place.instance, place.branch) {
+                        full.insert(role)
+                    }
                     last = place
                     return true
                 }

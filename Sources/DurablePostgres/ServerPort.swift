@@ -35,9 +35,13 @@ public struct ServerPort: ExecutorPort {
 
     /// The role may not work here any more: no step runs until this process has left.
     var isBarred = false
-    private var failureLog = FailureLog()
+    var failureLog = FailureLog()
+    /// Steps until the process looks again how large it has become, which takes a system call or two.
+    private var stepsUntilLook = 8
+    /// Instances that are being loaded in probation; so many rows in `requests` say so.
+    var loading: Set<InstanceID> = []
     /// The id that users see of the instance loaded last, for the log.
-    private var lastLoaded: (instance: InstanceID, publicID: Bytes)?
+    var lastLoaded: (instance: InstanceID, publicID: Bytes)?
     /// What requests over the network may do.
     public var requests = RequestSettings()
     /// The setting `pg_durable.enable_superuser_instances`.
@@ -66,7 +70,17 @@ public struct ServerPort: ExecutorPort {
 
     public var isInProbation: Bool { Probation.isOn }
 
-    public mutating func shouldYield() -> Bool { mustLeave || pgs_slot_should_yield() }
+    public mutating func shouldYield() -> Bool {
+        stepsUntilLook -= 1
+        if stepsUntilLook <= 0 {
+            stepsUntilLook = 8
+            if ExecutorProcess.isTooLarge { mustLeave = true }
+        }
+        return mustLeave || pgs_slot_should_yield()
+    }
+
+    /// The process is about to leave.
+    mutating func close() { failureLog.flush() }
 
     public mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool {
         pgs_work_switch(branch.rawValue)
@@ -111,35 +125,6 @@ public struct ServerPort: ExecutorPort {
         } catch {
             pgs_step_abort()
             throw error
-        }
-    }
-
-    public mutating func load(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
-        do throws(PostgresError) {
-            let stored = try read(instance)
-            lastLoaded = stored.map { (instance, $0.record.publicID) }
-            return stored
-        } catch {
-            guard error.state == .dataCorrupted, !error.isFromServer else { throw error }
-            // What cannot be read cannot be run; trying again would not change it.
-            try fail(instance, StepFailure(error, partlyCommitted: false))
-            return nil
-        }
-    }
-
-    private func read(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
-        try ServerPort.transaction { () throws(PostgresError) in
-            // Under the lock: entries of two branches must not be read from before and after another's commit.
-            try check(pgs_item_lock(instance.rawValue))
-            guard let row = try Storage.instance(instance, current: true), row.role == role,
-                try Home.stamps().contains(row.home),
-                try Storage.ended(instance, current: true) == nil
-            else { return nil }
-            return StoredInstance(
-                record: try Storage.record(row),
-                journal: try Storage.journal(instance, current: true),
-                isAsked: try Storage.cancelReason(instance, current: true) != nil
-            )
         }
     }
 
@@ -249,12 +234,13 @@ public struct ServerPort: ExecutorPort {
             // A second writer of the same entry, or a deadlock that the server broke by choosing us: the tables know.
             // So it is with a cancel by hand (pg_cancel_backend) that arrived while the record was being written.
             if error.state == .uniqueViolation || error.state.isRetryable
-                || error.state == .queryCanceled
+                || error.state == .queryCanceled || error.isNewerFormat
             {
                 return .superseded
             }
             throw error
         }
+        loading.remove(instance)
         if isProgress { pgs_work_progressed() }
         if elsewhere == .open { try finishElsewhere() }
         if stepIsOpen { closeStep() }
@@ -274,15 +260,18 @@ public struct ServerPort: ExecutorPort {
         let now = now()
         return try Storage.access { () throws(PostgresError) in
             try check(pgs_item_lock(instance.rawValue))
-            var news = try CheckpointWriter.news(instance, request)
+            let signals = StoredSignals(instance)
+            var news = try CheckpointWriter.news(instance, request, signals)
             var decision = body(news)
             if case .readAll = decision {
                 news.entries = try Storage.journal(instance, current: true)
                 news.isWhole = true
                 decision = body(news)
             }
+            if let failure = signals.failure { throw failure }
             if case .write(let checkpoint) = decision {
                 try CheckpointWriter.write(checkpoint, instance, role: role, now: now)
+                if loading.contains(instance) { try ServerPort.forgetLoads(of: instance) }
                 try stopOthers(checkpoint, of: instance, isShared: request.known.count > 1 || !stepIsOpen)
             }
             return decision

@@ -13,10 +13,13 @@ public struct StartQuota: Sendable {
     public var liveMax: Int
     /// Most starts per second in the cluster.
     public var perSecondMax: Int32
+    /// Largest value that a construct of the instance may make, in bytes; never none.
+    public var valueSizeMax: Int
 
-    public init(liveMax: Int, perSecondMax: Int32) {
+    public init(liveMax: Int, perSecondMax: Int32, valueSizeMax: Int) {
         self.liveMax = liveMax
         self.perSecondMax = perSecondMax
+        self.valueSizeMax = valueSizeMax
     }
 
     /// In the init of the preloaded library.

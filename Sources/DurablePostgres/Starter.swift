@@ -37,7 +37,10 @@ public enum Starter {
                 roleName: roleName,
                 label: label,
                 database: database,
-                variables: VariableCoding.encode(variables)
+                details: InstanceRow.Details(
+                    variables: VariableCoding.encode(variables),
+                    options: OptionCoding.encode(valueSizeMax: quota.valueSizeMax)
+                )
             )
             try Tables.instances.open(writing: true) { table throws(PostgresError) in
                 try table.insert(row.columns())
@@ -85,9 +88,15 @@ public enum Starter {
     /// Stores a signal for the instance and has it looked at once that is committed.
     ///
     /// `data` is JSON text.
-    public static func signal(_ row: InstanceRow, name: Bytes, data: Bytes) throws(PostgresError) {
+    public static func signal(
+        _ row: InstanceRow,
+        name: Bytes,
+        data: Bytes,
+        quota: SignalQuota
+    ) throws(PostgresError) {
         try Storage.access { () throws(PostgresError) in
             try Catalog.enter()
+            try quota.check(row)
             try Tables.signals.open(writing: true) { table throws(PostgresError) in
                 try table.insert([
                     .int8(row.id.rawValue), .int8(pgs_unique_number()),

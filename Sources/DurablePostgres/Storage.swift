@@ -30,6 +30,7 @@ public enum Storage {
                 "instances_public_id",
                 current ? .latest : .statement,
                 keys: [.text(publicID)],
+                columns: InstanceRow.briefColumns,
                 InstanceRow.decode
             )
         }
@@ -44,11 +45,38 @@ public enum Storage {
                 "instances_pkey",
                 current ? .latest : .statement,
                 keys: [.int8(id.rawValue)],
+                columns: InstanceRow.briefColumns,
                 InstanceRow.decode
             )
         }
     }
 
+    /// The same with its details.
+    static func wholeInstance(_ id: InstanceID, current: Bool) throws(PostgresError) -> InstanceRow? {
+        try Tables.instances.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "instances_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)],
+                InstanceRow.decodeWhole
+            )
+        }
+    }
+
+    /// When and how the instance ended; nil when it has not.
+    public static func end(of id: InstanceID, current: Bool) throws(PostgresError) -> InstanceEnd? {
+        try Tables.ended.open(writing: false) { table throws(PostgresError) in
+            try table.first(
+                "ended_pkey",
+                current ? .latest : .statement,
+                keys: [.int8(id.rawValue)],
+                columns: InstanceEnd.columns,
+                InstanceEnd.decode
+            )
+        }
+    }
+
+    /// The same with its value or its failure, which may be large.
     public static func ended(_ id: InstanceID, current: Bool) throws(PostgresError) -> EndedRow? {
         try Tables.ended.open(writing: false) { table throws(PostgresError) in
             try table.first(
@@ -165,31 +193,14 @@ public enum Storage {
         current: Bool
     ) throws(PostgresError) -> (reason: Bytes, isOwn: Bool)? {
         try Tables.requests.open(writing: false) { table throws(PostgresError) in
-            try table.first("requests_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
-                ($0.bytes(5), $0.isOwn)
+            var found: (reason: Bytes, isOwn: Bool)?
+            try table.scan("requests_pkey", current ? .latest : .statement, keys: [.int8(id.rawValue)]) {
+                row in
+                if row.number(4) == 1 { found = (row.bytes(5), row.isOwn) }
+                return found == nil
             }
+            return found
         }
-    }
-
-    /// Signals of the instance that no wait has consumed, oldest first.
-    public static func signals(
-        _ id: InstanceID,
-        current: Bool
-    ) throws(PostgresError) -> [SignalRow] {
-        var signals: [SignalRow] = []
-        try Tables.signals.open(writing: false) { table throws(PostgresError) in
-            try table.scan(
-                "signals_pkey",
-                current ? .latest : .statement,
-                keys: [.int8(id.rawValue)]
-            ) {
-                row throws(PostgresError) in
-                let signal = PendingSignal(number: row.number(1), name: row.bytes(3), data: row.bytes(4))
-                signals.append(SignalRow(signal: signal, sentAt: row.time(2)))
-                return true
-            }
-        }
-        return signals
     }
 
     /// The instance's fixed part, its graph parsed; without `current`, also of an instance that was removed since the
@@ -198,22 +209,23 @@ public enum Storage {
         _ row: InstanceRow,
         current: Bool = true
     ) throws(PostgresError) -> InstanceRecord {
-        InstanceRecord(
+        guard row.format <= StoredFormat.instance else {
+            throw .newerFormat("instance \(shown(row.publicID)) has format \(row.format)")
+        }
+        var details = row.details
+        if details == nil { details = try wholeInstance(row.id, current: current)?.details }
+        return InstanceRecord(
             id: row.id,
             publicID: row.publicID,
             label: row.label,
             graph: try GraphStore.graph(row.graph, current: current),
-            variables: try VariableCoding.decode(row.variables),
+            variables: try VariableCoding.decode(details?.variables),
             createdAt: row.createdAt,
-            database: row.database
+            database: row.database,
+            format: row.format,
+            valueSizeMax: try OptionCoding.valueSizeMax(details?.options)
         )
     }
-}
-
-/// A stored signal.
-public struct SignalRow: Sendable {
-    public var signal: PendingSignal
-    public var sentAt: Timestamp
 }
 
 /// The variables' snapshot of an instance: a JSON object of strings.

@@ -198,10 +198,12 @@ struct OpenTable {
         _ index: StaticString,
         _ visibility: Visibility,
         keys: [Column],
+        columns wanted: Int? = nil,
         _ decode: (borrowing ScannedRow) throws(PostgresError) -> R
     ) throws(PostgresError) -> R? {
         var result: R?
-        try scan(index, visibility, keys: keys, backward: true) { row throws(PostgresError) in
+        try scan(index, visibility, keys: keys, backward: true, columns: wanted) {
+            row throws(PostgresError) in
             result = try decode(row)
             return false
         }
@@ -235,6 +237,15 @@ struct ScannedRow: ~Copyable {
     func bytes(_ column: Int) -> Bytes {
         guard let value = value(column), let start = value.bytes else { return [] }
         return Bytes(UnsafeBufferPointer(start: start, count: value.length))
+    }
+
+    /// The first bytes of a text, as stored; a large one is not read for it.
+    func head(_ column: Int, _ length: Int) throws(PostgresError) -> Bytes {
+        var value = pgs_value()
+        try check(
+            pgs_scan_head(scan, Int32(truncatingIfNeeded: column), Int32(truncatingIfNeeded: length), &value)
+        )
+        return value.bytes.map { Bytes(UnsafeBufferPointer(start: $0, count: value.length)) } ?? []
     }
 
     func optionalText(_ column: Int) -> Bytes? { isNull(column) ? nil : bytes(column) }

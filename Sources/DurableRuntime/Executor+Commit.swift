@@ -39,6 +39,8 @@ extension Executor {
         case outdated
         /// The tables refused; the machine is wrong.
         case superseded
+        /// The step's result may not be stored: everything was rolled back, and this is what is to be stored instead.
+        case refused(StepFailure)
         /// The step's own transaction could not commit; the machine is wrong.
         case failed(StepFailure)
         case corrupt(ReplayError)
@@ -52,11 +54,7 @@ extension Executor {
         let now = port.now()
         let settings = settings
         let zones = port.zones
-        var request = NewsRequest(
-            known: machine.knownSequences,
-            firstUnknown: machine.nextBranch,
-            wantsSignals: machine.hasSignalNodes
-        )
+        var request = NewsRequest(known: machine.knownSequences, firstUnknown: machine.nextBranch)
         request.isJournalShort = machine.isJournalShort
         var end = CommitEnd.superseded
         let result = try port.commit(machine.record.id, reading: request) { news in
@@ -80,7 +78,9 @@ extension Executor {
         case .failed(let failure): return .failed(failure)
         case .superseded:
             if case .committed = end { return .superseded }
-            return end
+            guard case .refused(let failure) = end, var step else { return end }
+            step.news = .failed(failure)
+            return try commit(&machine, step)
         }
     }
 
@@ -118,11 +118,7 @@ extension Executor {
             sqlstate: Bytes((isExhausted ? "54000" : "XX001").utf8),
             message: text
         )
-        let nothing = NewsRequest(
-            known: [],
-            firstUnknown: BranchID(rawValue: .max),
-            wantsSignals: false
-        )
+        let nothing = NewsRequest(known: [], firstUnknown: BranchID(rawValue: .max))
         let result = try port.commit(instance, reading: nothing) { news in
             guard !news.hasEnded else { return .supersede }
             var checkpoint = Checkpoint()
@@ -169,6 +165,11 @@ extension Machine {
             }
             switch step.news {
             case .completed(let result):
+                let event = Event.stepCompleted(result: result)
+                if let full = overflow(adding: event, max: settings.instanceSizeMax) {
+                    end = .refused(full)
+                    return .supersede
+                }
                 checkpoint.entries.append(try completeStep(step.branch, result: result, at: now))
             case .failed(let failure):
                 checkpoint.entries.append(try failStep(step.branch, failure, at: now))
@@ -187,13 +188,14 @@ extension Machine {
             DecisionContext(
                 now: now,
                 cancelReason: news.cancelReason,
-                signals: news.signals,
                 loopIntervalMin: settings.loopIntervalMin,
                 loopIterationsMax: settings.loopIterationsMax,
                 zones: zones,
                 compactionWeight: settings.compactionWeight,
-                branchesMax: settings.branchesMax
-            )
+                branchesMax: settings.branchesMax,
+                instanceSizeMax: settings.instanceSizeMax
+            ),
+            signals: news.signals
         )
         let own = checkpoint.entries.count
         checkpoint.entries += decided.entries

@@ -57,8 +57,11 @@ public struct Executor<Port: ExecutorPort> {
             let end = try carryOn(&machine, &branch, settleFirst: needsSettling, ready)
             switch end {
             case .end(let end):
-                if case .idle = end { cache.put(machine, max: settings.machinesMax) }
-                if case .yielded = end { cache.put(machine, max: settings.machinesMax) }
+                switch end {
+                case .idle, .yielded:
+                    cache.put(machine, max: settings.machinesMax, sizeMax: settings.machinesSizeMax)
+                case .ended, .dropped, .quarantined: break
+                }
                 return end
             case .again:
                 taken = machine
@@ -200,7 +203,7 @@ public struct Executor<Port: ExecutorPort> {
         switch result {
         case .gone: .end(.dropped)
         case .outdated: .again
-        case .superseded, .failed, .committed: .reload
+        case .superseded, .refused, .failed, .committed: .reload
         case .corrupt(let error): .end(try quarantine(instance, error))
         }
     }

@@ -12,10 +12,14 @@ public struct ExecutorSettings: Sendable {
     public var compactionWeight = 2_048
     /// The highest branch number before those that compaction has freed are given out anew.
     public var branchesMax: Int32 = 1 << 30
+    /// Most that the journal of an instance may hold, about in bytes; 0 for no limit.
+    public var instanceSizeMax = 0
     /// Attempts of a step, as counted in probation, after which it is failed instead of run.
     public var stepAttemptsMax: Int32 = 10
     /// Machines kept between turns.
     public var machinesMax = 256
+    /// What the journals of machines that are kept between turns amount to, about in bytes.
+    public var machinesSizeMax = 64 << 20
 
     public init() {}
 }

@@ -11,22 +11,32 @@ struct MachineCache {
     private struct Place {
         var machine: Machine
         var usedAt: UInt64
+        var size: Int
     }
 
     private var places: [InstanceID: Place] = [:]
     private var clock: UInt64 = 0
+    /// What the journals of all that is kept amount to, about in bytes.
+    private var size = 0
 
     mutating func take(_ instance: InstanceID) -> Machine? {
-        places.removeValue(forKey: instance)?.machine
+        let place = places.removeValue(forKey: instance)
+        size -= place?.size ?? 0
+        return place?.machine
     }
 
-    mutating func put(_ machine: consuming Machine, max: Int) {
+    /// Keeps the machine and those used last: `max` machines of `sizeMax` bytes in all, or this one alone.
+    mutating func put(_ machine: consuming Machine, max: Int, sizeMax: Int) {
         clock &+= 1
-        places[machine.record.id] = Place(machine: machine, usedAt: clock)
-        while places.count > Swift.max(max, 0),
+        let id = machine.record.id
+        _ = take(id)
+        let weight = machine.journalSize
+        size += weight
+        places[id] = Place(machine: machine, usedAt: clock, size: weight)
+        while places.count > Swift.max(max, 0) || (size > sizeMax && places.count > 1),
             let oldest = places.min(by: { $0.value.usedAt < $1.value.usedAt })
         {
-            places.removeValue(forKey: oldest.key)
+            _ = take(oldest.key)
         }
     }
 }

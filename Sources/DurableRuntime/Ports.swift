@@ -33,7 +33,7 @@ public struct StoredInstance: Sendable {
 }
 
 /// What happened to an instance since a machine last looked, read under the instance's lock.
-public struct News: Sendable {
+public struct News {
     /// The instance has ended (or is gone): nothing may be written for it any more.
     public var hasEnded: Bool
     /// Entries beyond what the machine knew, of every branch asked for; ordered by (branch, sequence).
@@ -44,16 +44,14 @@ public struct News: Sendable {
     public var cancelReason: Bytes?
     /// The step that is being committed asked for the cancel itself: both are committed, or neither.
     public var cancelIsOwn = false
-    /// Signals that no wait has consumed, oldest first.
-    ///
-    /// Filled only when asked for.
-    public var signals: [PendingSignal]
+    /// Signals that no wait has consumed, to be asked for while the instance's lock is held.
+    public var signals: any PendingSignals
 
     public init(
         hasEnded: Bool,
         entries: [JournalEntry] = [],
         cancelReason: Bytes? = nil,
-        signals: [PendingSignal] = []
+        signals: any PendingSignals = NoSignals()
     ) {
         self.hasEnded = hasEnded
         self.entries = entries
@@ -120,18 +118,12 @@ public struct NewsRequest: Sendable {
     /// From this branch on the machine knows none: entries of all of them are news, too (an arm started by
     /// somebody else may have journalled something already).
     public var firstUnknown: BranchID
-    public var wantsSignals: Bool
     /// The journal is so short that one look at all of it costs less than one at each branch.
     public var isJournalShort = false
 
-    public init(
-        known: [(branch: BranchID, sequence: Int64)],
-        firstUnknown: BranchID,
-        wantsSignals: Bool
-    ) {
+    public init(known: [(branch: BranchID, sequence: Int64)], firstUnknown: BranchID) {
         self.known = known
         self.firstUnknown = firstUnknown
-        self.wantsSignals = wantsSignals
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
+import DurableCore
 public import DurableModel
 import DurableRuntime
 
@@ -72,12 +73,11 @@ public struct MemoryStore: Sendable {
         for branch in found.journal.keys.sorted() where branch >= request.firstUnknown {
             entries += found.journal[branch] ?? []
         }
-        let signals = request.wantsSignals ? found.signals : []
         return News(
             hasEnded: false,
             entries: entries,
             cancelReason: found.cancelReason,
-            signals: signals
+            signals: SignalList(found.signals)
         )
     }
 

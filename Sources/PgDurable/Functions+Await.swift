@@ -27,7 +27,7 @@ private func awaitInstance(_ call: borrowing SQLCall) throws(PostgresError) -> S
     defer { pgs_waiter_leave() }
     try check(pgs_waiter_enter(wait.row.id.rawValue))
     let status = try wait.untilEnd { () throws(PostgresError) in
-        try InstanceState.status(of: wait.row, current: true)
+        try InstanceState.lastingStatus(of: wait.row)
     }
     SameStatementGuard.mark("df.await_instance()", answer: status.rawValue)
     return .text(status.rawValue)
@@ -58,7 +58,7 @@ func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try check(pgs_waiter_enter(wait.row.id.rawValue))
         _ = try wait.untilEnd { () throws(PostgresError) in
             let status = try Storage.access { () throws(PostgresError) in
-                try InstanceState.status(of: wait.row, current: true)
+                try InstanceState.lastingStatus(of: wait.row)
             }
             try check(pgs_nonatomic_release())
             return status

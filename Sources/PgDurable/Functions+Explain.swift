@@ -88,7 +88,7 @@ func dfExecutedSQL(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)) else { return }
-        let report = try InstanceReport(row)
+        let report = try InstanceReport(row, keepsNames: true)
         // A step begins with what its role's sessions begin with, whatever the one that asks has set since.
         var isStandard = true
         try check(pgs_standard_conforming_strings_at_first(&isStandard))

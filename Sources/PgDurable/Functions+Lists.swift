@@ -21,7 +21,7 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         let limit = try pageLimit(call, isAlwaysAllowed: 100)
         var list = try InstanceList(status: status, label: nil, after: nil)
         while list.count < limit, let item = try list.next() {
-            try rows.append(item.columns)
+            try rows.append(try item.columns())
         }
     }
 }
@@ -34,22 +34,25 @@ func dfListInstancesPage(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datu
         let limit = try pageLimit(call, isAlwaysAllowed: nil)
         let label = try call.optionalText(2)
         let after = try cursor(call)
-        var list = try InstanceList(status: status, label: label, after: after)
-        var page: [InstanceList.Item] = []
-        while page.count < limit, let item = try list.next() { page.append(item) }
-        // The same on every row; there is none when nothing follows.
+        // The cursor is the same on every row, so the end of the page is looked for first; outputs may be large.
+        var ahead = try InstanceList(status: status, label: label, after: after)
+        var last: InstanceRow?
+        while ahead.count < limit, let item = try ahead.next() { last = item.row }
         var next = SQLValue.null
-        if let last = page.last?.row, page.count == limit, try list.next() != nil {
+        if let last, ahead.count == limit, try ahead.next() != nil {
             next = .text(PageCursor(createdAt: last.createdAt, id: last.publicID).token)
         }
-        for item in page {
+        var list = try InstanceList(status: status, label: label, after: after)
+        while list.count < limit, let item = try list.next() {
             let completed: SQLValue =
-                if case .completed = item.ended?.outcome, let at = item.ended?.at {
-                    .timestamptz(at.rawValue)
+                if item.status == .completed, let end = try Storage.end(of: item.row.id, current: false) {
+                    .timestamptz(end.at.rawValue)
                 } else {
                     .null
                 }
-            try rows.append(item.columns + [.timestamptz(item.row.createdAt.rawValue), completed, next])
+            try rows.append(
+                try item.columns() + [.timestamptz(item.row.createdAt.rawValue), completed, next]
+            )
         }
     }
 }
@@ -89,9 +92,19 @@ private func cursor(_ call: borrowing SQLCall) throws(PostgresError) -> Instance
 private struct InstanceList {
     struct Item {
         let row: InstanceRow
-        let ended: EndedRow?
+        let status: InstanceStatus
+
         /// The columns that both lists show.
-        let columns: [SQLValue]
+        func columns() throws(PostgresError) -> [SQLValue] {
+            let ended = try Storage.ended(row.id, current: false)
+            let cancel = ended == nil ? try Storage.cancelReason(row.id, current: false) : nil
+            return [
+                .text(row.publicID), optional(row.label), .text(OriginalNames.function),
+                .text(status.rawValue),
+                .int8(try InstanceReport.generation(of: row)),
+                optional(InstanceReport.output(ended, cancelReason: cancel)),
+            ]
+        }
     }
 
     private var pages: InstancePages
@@ -115,15 +128,7 @@ private struct InstanceList {
             let status = try InstanceState.status(of: row, current: false)
             guard self.status == nil || self.status == Bytes(status.rawValue.utf8) else { continue }
             count += 1
-            let ended = try Storage.ended(row.id, current: false)
-            let cancel = ended == nil ? try Storage.cancelReason(row.id, current: false) : nil
-            let columns: [SQLValue] = [
-                .text(row.publicID), optional(row.label), .text(OriginalNames.function),
-                .text(status.rawValue),
-                .int8(try InstanceReport.generation(of: row)),
-                optional(InstanceReport.output(ended, cancelReason: cancel)),
-            ]
-            return Item(row: row, ended: ended, columns: columns)
+            return Item(row: row, status: status)
         }
         return nil
     }

@@ -83,8 +83,8 @@ func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         try Access.check()
         guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
         let status = try InstanceState.status(of: row, current: false)
-        let ended = try Storage.ended(row.id, current: false)
-        let updated = if let ended { ended.at } else { try InstanceState.changedAt(row) }
+        let end = try Storage.end(of: row.id, current: false)
+        let updated = if let end { end.at } else { try InstanceState.changedAt(row) }
         try rows.append([
             .text(status.rawValue), .timestamptz(updated.rawValue),
             status == .completed ? .timestamptz(updated.rawValue) : .null,
@@ -98,7 +98,7 @@ func dfStoredNodes(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
-        let report = try InstanceReport(row)
+        guard let report = try InstanceReport.ifReadable(row) else { return }
         for line in report.lines() {
             try rows.append([
                 .text(line.node.id), .text(line.node.kind.rawValue), optional(line.node.query),

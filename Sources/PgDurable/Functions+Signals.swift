@@ -20,7 +20,7 @@ func dfSignal(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
         guard !name.isEmpty else {
             throw PostgresError(.invalidParameterValue, "Signal name cannot be empty")
         }
-        let text = try call.text(2, atMost: Limits.signalSize, "signal data")
+        let text = try data(call)
         guard let row = try Access.visible(id, current: true) else {
             throw PostgresError(
                 .undefinedObject,
@@ -28,11 +28,25 @@ func dfSignal(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             )
         }
         // Nobody waits for it any more; as in the original that is no mistake of the sender's.
-        if try Storage.ended(row.id, current: true) == nil {
-            try Starter.signal(row, name: name, data: try payload(text))
+        if try Storage.end(of: row.id, current: true) == nil {
+            let quota = SignalQuota(pendingMax: Settings.maxPendingSignals.value)
+            try Starter.signal(row, name: name, data: try payload(text), quota: quota)
         }
         return .text(Bytes("OK".utf8))
     }
+}
+
+/// The payload as it was given.
+private func data(_ call: borrowing SQLCall) throws(PostgresError) -> Bytes {
+    let most = Settings.maxSignalSize.value * 1024
+    guard try call.textSize(2) <= most else {
+        throw PostgresError(
+            .programLimitExceeded,
+            "signal data exceeds the limit of \(most) bytes",
+            hint: "pg_durable.max_signal_size is the limit; large data belongs in a table."
+        )
+    }
+    return try call.text(2)
 }
 
 /// The payload as JSON: the text itself when it is JSON that the server can store, else a JSON string of it.
@@ -60,14 +74,10 @@ func dfSignals(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(try call.instanceID(0)),
-            try Storage.ended(row.id, current: false) == nil
+            try Storage.end(of: row.id, current: false) == nil
         else { return }
-        for stored in try Storage.signals(row.id, current: false) {
-            try check(pgs_interrupts_check())
-            try rows.append([
-                .text(stored.signal.name), .jsonb(stored.signal.data),
-                .timestamptz(stored.sentAt.rawValue),
-            ])
+        try Storage.eachSignal(of: row.id) { name, data, sentAt throws(PostgresError) in
+            try rows.append([.text(name), .jsonb(data), .timestamptz(sentAt.rawValue)])
         }
     }
 }

@@ -88,7 +88,8 @@ extension Settings {
     static var startQuota: StartQuota {
         StartQuota(
             liveMax: maxLiveInstancesPerRole.value,
-            perSecondMax: Int32(clamping: maxStartsPerSecondPerRole.value)
+            perSecondMax: Int32(clamping: maxStartsPerSecondPerRole.value),
+            valueSizeMax: maxResultSize.value * 1024
         )
     }
 

@@ -179,6 +179,7 @@ enum Settings {
             try crossDatabase.define()
             try enableSuperuserInstances.define()
             try defineStarts()
+            try defineLimits()
             try RetentionParameters.define()
             try CompatibilitySettings.define()
             try HTTPSettings.define()
@@ -222,6 +223,7 @@ extension Settings {
         settings.loopIntervalMin = Int64(loopMinInterval.value) * 1000
         settings.loopIterationsMax = Int64(loopMaxIterations.value)
         settings.stepAttemptsMax = Int32(clamping: maxStepCrashes.value)
+        settings.instanceSizeMax = maxInstanceSize.value << 20
         return settings
     }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: PostgreSQL
 
-import DurableCore
 import DurableModel
 import Testing
+
+@testable import DurableCore
 
 private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
 private func text(_ bytes: Bytes?) -> String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
@@ -146,8 +147,8 @@ private func text(_ bytes: Bytes?) -> String? { bytes.map { String(decoding: $0,
             Bytes(repeating: UInt8(ascii: "["), count: depth)
                 + Bytes(repeating: UInt8(ascii: "]"), count: depth)
         }
-        #expect(throws: Never.self) { try JSONDocument(nested(1100)) }
-        let error = #expect(throws: JSONError.self) { try JSONDocument(nested(1101)) }
+        #expect(throws: Never.self) { try JSONDocument(nested(1100), depthMax: 1100) }
+        let error = #expect(throws: JSONError.self) { try JSONDocument(nested(1101), depthMax: 1100) }
         #expect(error?.description == "recursion limit exceeded at line 1 column 1101")
         #expect(error?.isLimit == true)
         let many = #expect(throws: JSONError.self) {
@@ -155,8 +156,22 @@ private func text(_ bytes: Bytes?) -> String? { bytes.map { String(decoding: $0,
         }
         #expect(many?.isLimit == true)
         #expect(throws: Never.self) { try JSONDocument(bytes("[1,2]"), valuesMax: 3) }
-        let deep = try JSONDocument(nested(1_000_000), depthMax: .max)
+        let deep = try JSONDocument(nested(1_000_000))
         #expect(deep.root.count == 1 && deep.compacted().count == 2_000_000)
+    }
+
+    // What numeric holds and what not, as the server's numeric_in decides.
+    @Test func storableNumbers() throws {
+        for number in [
+            "0", "-1.5", "1e131071", "0.001e131074", "10e131070", "1e-16383", "1.5e-16382", "0e400000",
+        ] {
+            #expect(try JSONDocument(bytes("[\(number)]")).hasStorableNumbers, "\(number)")
+        }
+        for number in [
+            "1e131072", "0.001e131075", "1e400000", "1e-16384", "1.55e-16382", "0e-20000", "1e99999999999",
+        ] {
+            #expect(try !JSONDocument(bytes("{\"a\":\(number)}")).hasStorableNumbers, "\(number)")
+        }
     }
 
     // The writer's objects parse back to what was put in.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: PostgreSQL
 
-import DurableCore
 import DurableModel
 import DurableTestKit
+
+@testable import DurableCore
 
 /// An instance on a desk: steps are answered by hand, time is set by hand, and after each call the machine's
 /// invariants are checked and its journal is replayed into an equal one.
@@ -19,13 +20,16 @@ struct Desk {
     var loopIterationsMax: Int64 = 0
     var compactionWeight = 2_048
     var branchesMax = Int32.max / 2
+    var instanceSizeMax = 0
 
     init(_ tree: Tree, variables: [String: String] = [:]) {
         self.init(Graph(tree), variables: variables)
     }
 
-    init(_ graph: Graph, variables: [String: String] = [:]) {
-        machine = Machine(record: .test(graph, variables: variables))
+    init(_ graph: Graph, variables: [String: String] = [:], valueSizeMax: Int = 16 << 20) {
+        var record = InstanceRecord.test(graph, variables: variables)
+        record.valueSizeMax = valueSizeMax
+        machine = Machine(record: record)
         decide()
     }
 
@@ -36,14 +40,14 @@ struct Desk {
         let context = DecisionContext(
             now: now,
             cancelReason: cancel.map { Bytes($0.utf8) },
-            signals: signals,
             loopIntervalMin: loopIntervalMin,
             loopIterationsMax: loopIterationsMax,
             compactionWeight: compactionWeight,
-            branchesMax: branchesMax
+            branchesMax: branchesMax,
+            instanceSizeMax: instanceSizeMax
         )
         do throws(ReplayError) {
-            last = try machine.decide(context)
+            last = try machine.decide(context, signals: SignalList(signals))
             let own = journal.count
             journal += last.entries
             for (erasure, after) in last.erasures.reversed() {
@@ -117,7 +121,7 @@ struct Desk {
     /// What monitoring shows of the nodes.
     func states() -> NodeStates? {
         do throws(ReplayError) {
-            return try NodeStates(record: machine.record, journal: journal.byKey)
+            return try NodeStates(record: machine.record, journal: journal.byKey, keepsNames: true)
         } catch {
             return nil
         }
@@ -133,6 +137,13 @@ struct Desk {
             return
         }
         if let broken = replayed.checkInvariants() { wrong = wrong ?? "replayed: \(broken)" }
+        let stored = journal.reduce(0) { $0 + $1.event.weight }
+        if machine.journalSize != stored {
+            wrong = wrong ?? "the journal is \(stored), not \(machine.journalSize)"
+        }
+        if replayed.journalSize != stored {
+            wrong = wrong ?? "replayed, the journal is \(replayed.journalSize)"
+        }
         guard machine.outcome == nil else { return }
         if let difference = replayed.difference(from: machine) {
             wrong = wrong ?? "the replayed machine differs: \(difference)"

@@ -138,6 +138,63 @@ struct MachineTests {
         #expect(desk.wrong == nil)
     }
 
+    @Test func theOldestSignalServesTheOldestWait() {
+        var desk = Desk(.join([.sql("late"), .signal("go", timeout: nil), .signal("stop", timeout: nil)]))
+        desk.second = 1
+        desk.signals = [
+            PendingSignal(number: 4, name: Bytes("stop".utf8), data: Bytes("4".utf8)),
+            PendingSignal(number: 3, name: Bytes("go".utf8), data: Bytes("3".utf8)),
+            PendingSignal(number: 2, name: Bytes("nobody".utf8), data: Bytes("2".utf8)),
+        ]
+        desk.decide()
+        #expect(desk.last.signalsConsumed == [3, 4])
+        #expect(desk.signals.map(\.number) == [2])
+        #expect(desk.wrong == nil)
+    }
+
+    @Test func moreSignalsThanOneCommitCarries() {
+        var desk = Desk(.loop(.signal("go", timeout: nil), while: nil))
+        desk.loopIntervalMin = 0
+        let payload = Bytes(repeating: UInt8(ascii: "1"), count: 5 << 20)
+        desk.signals = (1...6).map { PendingSignal(number: $0, name: Bytes("go".utf8), data: payload) }
+        desk.decide()
+        #expect(desk.last.isUnfinished)
+        #expect(desk.last.signalsConsumed == [1, 2, 3, 4])
+        desk.decide()
+        #expect(desk.last.signalsConsumed == [5, 6] && !desk.last.isUnfinished)
+        #expect(desk.wrong == nil)
+    }
+
+    @Test func aJournalThatIsFull() {
+        var desk = Desk(.chain(.signal("go", timeout: nil), .sql("after")))
+        desk.instanceSizeMax = 1000
+        desk.send("go", String(repeating: "1", count: 1000), number: 1)
+        #expect(desk.end == "failed: journal of durable function exceeds the limit of 1000 bytes")
+        desk = Desk(.loop(.sql("work"), while: nil))
+        desk.instanceSizeMax = 1000
+        desk.loopIntervalMin = 0
+        desk.compactionWeight = 100_000
+        for i in 0..<10 where desk.end == nil {
+            desk.second = Int64(i)
+            desk.complete("1")
+        }
+        #expect(desk.end == "failed: journal of durable function exceeds the limit of 1000 bytes")
+        let failed = desk.states()?[NodeIndex.root]
+        #expect(failed?.failure?.sqlstate == Bytes("54000".utf8))
+        #expect(desk.wrong == nil)
+    }
+
+    @Test func aJoinOfLargeValues() {
+        let tooLarge = "failed: value of JOIN exceeds the limit of 7 bytes"
+        for (most, end) in [(9, "[12,345]"), (8, "[12,345]"), (7, tooLarge)] {
+            var desk = Desk(Graph(.join([.sql("a"), .sql("b")])), valueSizeMax: most)
+            desk.complete("12", branch: 1)
+            desk.complete("345", branch: 2)
+            #expect(desk.end == end)
+            #expect(desk.wrong == nil)
+        }
+    }
+
     @Test func aCancelEndsEverything() {
         var desk = Desk(.join([.sleep("5"), .sql("b")]))
         desk.decide(cancel: "enough")

@@ -6,7 +6,7 @@ import Testing
 @testable import DurableCore
 
 /// The table of the specification, each value tested bare and as the first column of a first row.
-@Test func truthinessTable() {
+@Test func truthinessTable() throws {
     let truths = [
         "true", "1", "-1", "0.5", "1e-300", "123456789012345678901234567890", "1e400", #""true""#, #""T""#,
         #""yes""#,
@@ -24,9 +24,9 @@ import Testing
     ]
     for (values, expected) in [(truths, true), (falsehoods, false)] {
         for value in values {
-            #expect(Truthiness.test(Bytes(value.utf8)) == expected, "\(value)")
+            #expect(try Truthiness.test(Bytes(value.utf8)) == expected, "\(value)")
             let row = "{\"rows\":[{\"v\":\(value),\"w\":true},{\"v\":true}],\"row_count\":2}"
-            #expect(Truthiness.test(Bytes(row.utf8)) == expected, "\(row)")
+            #expect(try Truthiness.test(Bytes(row.utf8)) == expected, "\(row)")
         }
     }
     let wholes: [(String, Bool)] = [
@@ -35,5 +35,12 @@ import Testing
         (#"{"rows":[null]}"#, true), (#"{"rows":[{"v":{"rows":[]}}]}"#, true), (#"[{"rows":[]}]"#, true),
         ("", false), ("nonsense", false), ("{", false), (#""5e-324""#, true),
     ]
-    for (value, expected) in wholes { #expect(Truthiness.test(Bytes(value.utf8)) == expected, "\(value)") }
+    for (value, expected) in wholes {
+        #expect(try Truthiness.test(Bytes(value.utf8)) == expected, "\(value)")
+    }
+    // Nesting is no limit, and what is one is no falsehood.
+    let deep =
+        Bytes(repeating: UInt8(ascii: "["), count: 5000) + Bytes(repeating: UInt8(ascii: "]"), count: 5000)
+    #expect(try Truthiness.test(deep))
+    #expect(throws: JSONError.self) { try Truthiness.test(Bytes("[1,2]".utf8), valuesMax: 2) }
 }

@@ -9,7 +9,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from suite import Suite, same, settle  # noqa: E402
+from suite import Suite, has, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
 
@@ -54,6 +54,58 @@ def what_had_ended_is_shown(cluster):
         same(session.value("SELECT error FROM df.nodes WHERE instance_id = 'f0000011'"), "22012: boom")
         same(session.value("SELECT df.result('f0000012')"), '{"rows": [], "row_count": 7}')
         same(session.value("SELECT output FROM df.instance_info('f0000013')"), "canceled: why not")
+
+
+def newer(cluster, session, graph, change):
+    """An instance that waits, as another version would have stored it."""
+    instance = start(session, graph)
+    number = cluster.value("SELECT id FROM df_internal.instances WHERE public_id = $1", instance)
+    wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers WHERE instance = $1", number) == 1, 10,
+               "the timer")
+    cluster.psql(change % {"id": number})
+    return instance
+
+
+@suite.test
+def newer_formats_are_left_alone(cluster):
+    """What a newer version has stored is neither run nor ended nor in anybody's way, and its owner is told why."""
+    with cluster.connect(user="alice") as session:
+        # each graph is a row of its own, so that only one of them is changed
+        graph = "df.sleep(1) |=> '%s' ~> 'SELECT 1'"
+        odd = [
+            newer(cluster, session, graph % "a", "UPDATE df_internal.instances SET format = 2 WHERE id = %(id)d"),
+            newer(cluster, session, graph % "b", "INSERT INTO df_internal.journal (instance, at, branch, sequence, "
+                  "node, kind) VALUES (%(id)d, now(), 0, 2, 2, 99)"),
+            newer(cluster, session, graph % "c", "UPDATE df_internal.graphs SET format = 2 WHERE id = (SELECT graph "
+                  "FROM df_internal.instances WHERE id = %(id)d)"),
+        ]
+        cluster.restart()
+    with cluster.connect(user="alice") as session:
+        for instance in odd:
+            same(session.value("SELECT df.signal($1, 'x')", instance), "OK")
+        run(session, "df.sleep(2) ~> 'SELECT 1'", 20)
+        cluster.restart()
+    with cluster.connect(user="alice") as session:
+        run(session, "df.sleep(1) ~> 'SELECT 1'", 20)
+        for instance in odd:
+            same(session.value("SELECT df.status($1)", instance), "running")
+            error = session.error("SELECT df.explain('%s')" % instance)
+            same(error.sqlstate, "0A000", error)
+            has(error.detail, "newer version")
+        for sql in ("SELECT count(*) FROM df.instances", "SELECT count(*) FROM df.nodes",
+                    "SELECT count(*) FROM df.list_instances()"):
+            session.query(sql)
+            cluster.query(sql)
+        cluster.query("SELECT * FROM df.metrics()")
+        same(cluster.value("SELECT count(*) FROM df_internal.ended e JOIN df_internal.instances i ON i.id = e.instance "
+                           "WHERE public_id = ANY ($1)", "{%s}" % ",".join(odd)), 0)
+        # where a copy is adopted they are left alone, too
+        cluster.psql("UPDATE df_internal.instances SET home = 4711")
+        cluster.psql("SELECT df.adopt()")
+        run(session, "'SELECT 1'")
+        same(session.query("SELECT DISTINCT status FROM df.instances WHERE id = ANY ($1)",
+                           "{%s}" % ",".join(odd)), [("running",)])
+        has(cluster.text(), "durable function is left alone: ")
 
 
 suite.main()

@@ -200,4 +200,23 @@ def binary_upgrade(cluster):
         run(session, "'SELECT 1'")
 
 
+@suite.test
+def loads_are_counted(cluster):
+    """After a crash a load is announced before it begins: one that never came to an end fails its instance, others go."""
+    instances = [begin(cluster, user, "'SELECT 1' ~> df.sleep(3) ~> 'SELECT 2'") for user in ("alice", "mallory")]
+    number = "SELECT id FROM df_internal.instances WHERE public_id = '%s'"
+    wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") >= 2, 10, "both sleep")
+    # as if two loads had taken the server down
+    cluster.psql("INSERT INTO df_internal.requests SELECT (%s), n, now(), 10, 2, '' FROM generate_series(1, 2) n"
+                 % (number % instances[1]))
+    before = cluster.crashes()
+    cluster.kill9(cluster.processes("checkpointer")[0])
+    wait_until(lambda: cluster.crashes() > before, 10, "the server notices")
+    cluster.wait_ready()
+    same(ended(cluster, instances[0], "alice"), "completed")
+    same(ended(cluster, instances[1], "mallory"), "failed")
+    same(cluster.value("SELECT df.error($1)->>'sqlstate'", instances[1]), "57P02")
+    same(cluster.value("SELECT count(*) FROM df_internal.requests"), 0)
+
+
 suite.main()

@@ -271,12 +271,27 @@ def cancel_during_synchronous_wait(cluster):
             wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 10,
                        "the step waits for the standby")
             session.value("SELECT df.cancel($1)", instance)
-            time.sleep(1.5)
+            same(session.value("SELECT df.status($1)", instance), "cancelled")
+            # the step may still turn out to be committed: nobody is told yet how the instance ends
+            has(session.error("SELECT df.await_instance('%s', 1)" % instance).message, "Timeout after 1s")
+            time.sleep(0.5)
             if "canceling wait for synchronous replication" in cluster.text():
                 raise AssertionError("the commit was made local by a cancel")
         finally:
             cluster.reload(synchronous_standby_names="''")
-        assert settle(session, instance) in ("cancelled", "completed")
+        end = session.value("SELECT df.await_instance($1)", instance)
+        same(session.value("SELECT df.status($1)", instance), end)
+        same(session.value("SELECT count(*) FROM alice.synced"), 2 if end == "completed" else 1)
+        # and with the last step no doubt is left what is said first
+        cluster.reload(synchronous_standby_names="'nobody'")
+        try:
+            instance = start(session, "'INSERT INTO alice.synced VALUES (3)'")
+            wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
+                                             "backend_type = 'durable executor'"), 10, "the only step waits")
+            session.value("SELECT df.cancel($1)", instance)
+        finally:
+            cluster.reload(synchronous_standby_names="''")
+        same(session.value("SELECT df.await_instance($1)", instance), "completed")
 
 
 @suite.test

@@ -73,6 +73,11 @@ pgs_error *PGS_NULLABLE pgs_scan_begin_from(
  * even looked at; *found = false at the end.
  */
 pgs_error *PGS_NULLABLE pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found);
+/*
+ * The first `length` bytes of text column `column` (from 0) of the row that pgs_scan_next gave last, as stored: not
+ * converted, and perhaps cut within a character. Valid until the next call.
+ */
+pgs_error *PGS_NULLABLE pgs_scan_head(pgs_scan *scan, int column, int length, pgs_value *out);
 /* How many rows follow, at most `limit`. */
 pgs_error *PGS_NULLABLE pgs_scan_count(pgs_scan *scan, int64_t limit, int64_t *out);
 /* From the last row to the first; before the first pgs_scan_next. */
