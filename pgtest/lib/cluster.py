@@ -263,6 +263,11 @@ class Cluster:
         if pid != postmaster:
             wait_until(lambda: not os.path.exists("/proc/%d" % pid), 30, "the postmaster has noticed the kill")
 
+    def crash(self, pid):
+        """SIGKILL to one process of this cluster, and wait until the server has restarted its sessions."""
+        self.kill9(pid)
+        self.wait_ready(60)
+
     def processes(self, kind):
         """Pids of the processes whose `backend_type` is `kind`."""
         return [row[0] for row in self.query("SELECT pid FROM pg_stat_activity WHERE backend_type = $1", kind)]

@@ -62,6 +62,8 @@ class Suite:
         try:
             if not cluster.running():
                 cluster.start()
+            # The test before may have left it in the middle of a restart.
+            cluster.wait_ready(60)
             test(cluster)
             problem = None
         except (Exception, SystemExit):

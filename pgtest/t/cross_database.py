@@ -228,7 +228,7 @@ def ended_processes(cluster):
 def restarts(cluster):
     """kill -9 of either process, and a restart in the middle of a step over there: it is done once, and all goes on."""
     cluster.reload(**{"pg_durable.max_step_crashes": "100"})
-    for n, stop in enumerate((lambda: cluster.kill9(companion(cluster)), lambda: cluster.kill9(busy_home(cluster)),
+    for n, stop in enumerate((lambda: cluster.crash(companion(cluster)), lambda: cluster.crash(busy_home(cluster)),
                               cluster.restart, lambda: cluster.restart("immediate"))):
         with cluster.connect(user="alice") as session:
             instance = begin(session, "'INSERT INTO alice.tries VALUES (%d); SELECT pg_sleep(1)' ~> 'SELECT 2 AS two'"

@@ -108,7 +108,7 @@ def terminate(cluster, database):
 @suite.test
 def stopped_while_preparing(cluster):
     """Prepared, and nobody knows: a kill or the end of either process rolls it back, and the step is repeated."""
-    stage(cluster, 10, "other", lambda: cluster.kill9(pid_in(cluster, "other")))
+    stage(cluster, 10, "other", lambda: cluster.crash(pid_in(cluster, "other")))
     stage(cluster, 11, "other", lambda: terminate(cluster, "other"))
     stage(cluster, 12, "other", lambda: terminate(cluster, "postgres"))
     stage(cluster, 13, "other", lambda: cluster.stop("immediate") and cluster.start())
@@ -117,7 +117,7 @@ def stopped_while_preparing(cluster):
 @suite.test
 def stopped_while_deciding(cluster):
     """Recorded, and not yet committed over there: a kill or the end of either process commits it."""
-    stage(cluster, 20, "postgres", lambda: cluster.kill9(pid_in(cluster, "postgres")))
+    stage(cluster, 20, "postgres", lambda: cluster.crash(pid_in(cluster, "postgres")))
     stage(cluster, 21, "postgres", lambda: terminate(cluster, "postgres"))
     stage(cluster, 22, "postgres", lambda: terminate(cluster, "other"))
     stage(cluster, 23, "postgres", lambda: cluster.stop("immediate") and cluster.start())

@@ -6,6 +6,7 @@ Goal: 200 functions of 20 steps, started by an unprivileged role, each step inse
 executor, the scheduler, a client or the whole server dies at random moments. At the end every function is completed
 and the effects are exactly the expected ones. Method: kills are drawn from a printed seed (PGTEST_SEED).
 """
+# long
 import os
 import random
 import sys

@@ -68,24 +68,31 @@ def a_thousand(cluster):
 def beside_sql(cluster):
     """Steps of SQL keep their pace while 1,000 transfers are open."""
     chain = " ~> ".join(["'SELECT 1'"] * 200)
+    alone, beside = [], []
 
-    def seconds(session):
+    def measure(session, times):
         run(session, chain)
-        times = []
         for _ in range(5):
             begin = time.monotonic()
             run(session, chain)
             times.append(time.monotonic() - begin)
-        return min(times)
     with cluster.connect(user="alice") as session, cluster.connect(user="mallory") as other:
-        alone = seconds(other)
-        session.query("SELECT count(df.start(df.http(%s || n, 'GET'), 'open')) FROM generate_series(1, 1000) n"
-                      % literal(peer.url("slow/600/")))
-        wait_until(lambda: len([e for e in peer.seen if e[1].startswith("/slow/600/")]) == 1000, 30, "all are open")
-        beside = seconds(other)
-        print("    200 steps: %.0f ms, beside 1,000 open transfers %.0f ms" % (alone * 1000, beside * 1000))
+        # In turn, so that what else the machine does hits both.
+        for turn in range(3):
+            measure(other, alone)
+            path = "slow/%d/" % (600 + turn)
+            session.query("SELECT count(df.start(df.http(%s || n, 'GET'), 'open')) FROM generate_series(1, 1000) n"
+                          % literal(peer.url(path)))
+            wait_until(lambda: len([e for e in peer.seen if e[1].startswith("/" + path)]) == 1000, 60, "all are open")
+            measure(other, beside)
+            if turn < 2:
+                session.query("SELECT count(df.cancel(id)) FROM df.instances WHERE label = 'open' AND status = 'running'")
+                wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE label = 'open' "
+                                                 "AND status <> 'cancelled'") == 0, 60, "all are cancelled")
+        medians = [sorted(times)[len(times) // 2] for times in (alone, beside)]
+        print("    200 steps: %.0f ms, beside 1,000 open transfers %.0f ms" % tuple(1000 * m for m in medians))
         # The target is a tenth; what is asserted leaves room for a busy machine.
-        assert beside < alone * 1.5, (alone, beside)
+        assert medians[1] < medians[0] * 1.5, (alone, beside)
         begin = time.monotonic()
         cluster.restart()
         assert time.monotonic() - begin < 10, "the stop waited for transfers"
@@ -131,19 +138,10 @@ def worker_dies(cluster):
         assert len(peer.arrived("/slow/3/again")) == 2
         peer.seen.clear()
         again, once = begin()
-        worker = worker_of(cluster)
-        cluster.kill9(worker)
-    wait_until(lambda: alive(cluster), 30, "the server is back")
+        cluster.crash(worker_of(cluster))
     with cluster.connect(user="alice") as session:
         same((settle(session, again, 60), settle(session, once, 60)), ("completed", "failed"))
         same(len(peer.arrived("/slow/3/once")), 1)
-
-
-def alive(cluster):
-    try:
-        return cluster.value("SELECT NOT pg_is_in_recovery()")
-    except Exception:
-        return False
 
 
 suite.main()

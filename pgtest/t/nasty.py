@@ -5,6 +5,7 @@
 The functions and operators are found in the catalog, so that a new one is covered the day it appears. No session may
 be lost, the server must not restart, and no error may be XX000. PGTEST_SEED repeats a run, PGTEST_SECONDS lengthens it.
 """
+# long
 import json
 import os
 import random

@@ -17,14 +17,6 @@ def new(graph, label=None):
     return "SELECT df.start(%s, %s, transaction_mode => 'new')" % (graph, literal(label))
 
 
-def crash(cluster, pid):
-    """kill -9 of this process, and wait until the server has restarted its sessions."""
-    before = cluster.crashes()
-    cluster.kill9(pid)
-    wait_until(lambda: cluster.crashes() > before, 10, "the server notices")
-    cluster.wait_ready()
-
-
 def refused(session, sql, state, *fragments):
     """The statement fails with this SQLSTATE and a message or hint that has all fragments; the error."""
     try:
@@ -362,7 +354,7 @@ def killed(cluster):
             wait_until(lambda: starts(cluster) == 1, 10, "a worker")
             pid = session.pid if victim == "caller" else cluster.value(
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable start'")
-            crash(cluster, pid)
+            cluster.crash(pid)
         for _ in range(3):
             with cluster.connect(user="alice") as session:
                 session.value(new("'SELECT 1'"))

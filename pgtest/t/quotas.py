@@ -20,14 +20,6 @@ def limit(cluster, live=0, rate=0):
                and cluster.value("SHOW pg_durable.max_starts_per_second_per_role") == str(rate), 10, "reloaded")
 
 
-def crash(cluster, pid):
-    """kill -9 of this process, and wait until the server has restarted its sessions."""
-    before = cluster.crashes()
-    cluster.kill9(pid)
-    wait_until(lambda: cluster.crashes() > before, 10, "the server notices")
-    cluster.wait_ready()
-
-
 def refused(session, sql, *fragments):
     error = session.error(sql)
     same(error.sqlstate, "53400", error)
@@ -132,7 +124,7 @@ def survives_a_crash(cluster):
     with cluster.connect(user="alice") as session:
         for _ in range(3):
             start(session, WAIT)
-        crash(cluster, session.pid)
+        cluster.crash(session.pid)
     with cluster.connect(user="alice") as session:
         refused(session, "SELECT df.start('SELECT 1')", "alice")
     clear(cluster)

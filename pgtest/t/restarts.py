@@ -3,6 +3,7 @@
 """A restart in the middle of every kind of node: nothing is lost, nothing happens twice, and what became due meanwhile
 happens at once, in the order in which it was due.
 """
+# long
 import os
 import sys
 import time

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """What has ended goes after its time, with all that belongs to it; what has not ended stays, whatever its age."""
+# long
 import os
 import sys
 import time

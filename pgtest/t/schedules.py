@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """Schedules on the server's own time zone rules, and the text that steps really ran."""
+# long
 import bisect
 import datetime
 import json

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """The clock of the machine is set. Covers I55 of docs/traps.md."""
+# long
 import os
 import struct
 import subprocess

@@ -4,6 +4,7 @@
 
 Covers I5, I61, I65, I66, S11, S12 of docs/traps.md.
 """
+# long
 import os
 import subprocess
 import sys

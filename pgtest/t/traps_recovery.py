@@ -4,6 +4,7 @@
 
 Covers I3, I9, I43, I61, I65, S10, S11, S16 of docs/traps.md.
 """
+# long
 import json
 import os
 import random
