@@ -189,6 +189,16 @@ public final class World {
         }
     }
 
+    /// A turn of a process that runs nothing of a user's, for instance 1.
+    ///
+    /// It fails the step it comes to, and yields without `lateness`. What it announces is queued.
+    public func clerk(lateness: StepFailure?) -> TurnEnd? {
+        var executor = newExecutor()
+        executor.runsSteps = false
+        executor.lateness = lateness
+        return try? executor.runTurn(Ready(instance: InstanceID(rawValue: 1), branch: nil))
+    }
+
     /// Counts crashes of the server.
     private var generation = 0
 

@@ -48,6 +48,37 @@ struct SimulationTests {
         #expect(world.store.active.isEmpty)
     }
 
+    // A scheduler carries out the turn that fails what waited too long, and nothing else.
+    @Test func aClerkFailsAStepAndRunsNone() {
+        let late = StepFailure(sqlstate: Bytes("53300".utf8), message: Bytes("too late".utf8))
+        let chain = world(.then(.sql("value 1"), .sql("value 2")))
+        #expect(
+            chain.clerk(lateness: nil) == .yielded(Ready(instance: InstanceID(rawValue: 1), branch: .root))
+        )
+        #expect(outcome(chain) == nil)
+        #expect(chain.clerk(lateness: late) == .ended)
+        guard case .failed(let text, let failure)? = outcome(chain) else { return #expect(Bool(false)) }
+        #expect(text == Bytes("too late".utf8))
+        #expect(failure == late)
+
+        // Both arms are late, one turn each, and the join has the first one's failure.
+        let join = world(.join([.sql("value 1"), .sql("value 2")]))
+        #expect(join.clerk(lateness: late) != .ended)
+        #expect(outcome(join) == nil)
+        #expect(join.clerk(lateness: nil) != .ended)
+        #expect(outcome(join) == nil)
+        join.run()
+        guard case .failed(let text, _)? = outcome(join) else { return #expect(Bool(false)) }
+        #expect(text == Bytes("JOIN branch 1 failed: too late".utf8))
+
+        // What waits is not late: the turn only begins the wait.
+        let sleep = world(.then(.sleep("5"), .sql("value 1")))
+        #expect(sleep.clerk(lateness: late) == .idle)
+        #expect(sleep.store.timers.count == 1)
+        sleep.run()
+        guard case .completed? = outcome(sleep) else { return #expect(Bool(false)) }
+    }
+
     @Test func aFailedStepHasTheServersPrefixAndNoEffect() {
         let world = world(.then(.sql("value 1"), .sql("late 2")))
         world.run()

@@ -91,6 +91,11 @@ def counts_at_once(cluster, bob):
     for analyzed in (False, True):
         if analyzed:
             cluster.psql("ANALYZE df_internal.instances")
+        for view, column in (("instances", "id"), ("nodes", "instance_id")):
+            plan = "\n".join(row[0] for row in bob.query("EXPLAIN SELECT * FROM df.%s WHERE %s = 'deadbeef'"
+                                                         % (view, column)))
+            has(plan, "Index Scan using instances_public_id")
+            has(plan, "Index Cond: (public_id = 'deadbeef'::text)")
         plan = [row[0] for row in bob.query("EXPLAIN ANALYZE SELECT count(*) FROM df.instances")]
         scans = [line for line in plan if "Seq Scan on instances" in line and "never executed" not in line]
         same(scans, [], "\n".join(plan))
