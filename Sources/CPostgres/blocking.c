@@ -10,6 +10,7 @@
 #include "storage/lwlock.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 
 #include "blocking.h"
 #include "pgs_waiters.h"
@@ -46,19 +47,23 @@ pgs_blocks(int32 holder, int32 waiting)
 {
     int32 pids[SEARCH_MAX] = {waiting};
     int count = 1;
+    bool found = false;
+    /* A session looks once a second for as long as it waits, in one and the same context. */
+    MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "blocking processes", ALLOCSET_SMALL_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(work);
 
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !found; i++)
     {
         int known = count;
 
         count = add_blockers(pids, count, pids[i]);
         for (int j = known; j < count; j++)
-        {
-            if (pids[j] == holder)
-                return true;
-        }
+            found = found || pids[j] == holder;
+        MemoryContextReset(work);
     }
-    return false;
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(work);
+    return found;
 }
 
 pgs_error *

@@ -5,6 +5,7 @@
 Covers I3, I4, I8, I9, I29, I49-I52, I58, I62-I64, S3-S5 of docs/traps.md.
 """
 import os
+import re
 import sys
 import time
 
@@ -319,6 +320,25 @@ def drop_extension(cluster):
         admin.execute("BEGIN; DROP EXTENSION pg_durable; ROLLBACK")
     with cluster.connect(user="alice", db="dropping") as session:
         run(session, "'SELECT 1'")
+
+
+@suite.test
+def waiting_for_long(cluster):
+    """A session that waits for an instance looks once a second whether it is in the way, and uses no more memory."""
+    with cluster.connect(user="alice") as session, cluster.connect(user="alice") as waiting:
+        instance = start(session, "'SELECT pg_sleep(9)'")
+        pid = waiting.value("SELECT pg_backend_pid()")
+        waiting.send("SELECT df.await_instance('%s', 30)" % instance)
+        used = []
+        for _ in range(2):
+            time.sleep(3)
+            before = len(cluster.text())
+            cluster.value("SELECT pg_log_backend_memory_contexts($1)", pid)
+            total = wait_until(lambda: re.findall(r"Grand total: .* (\d+) used", cluster.text()[before:]), 5, "a total")
+            used.append(int(total[0]))
+        same(waiting.finish().rows, [("completed",)])
+        if used[1] - used[0] > 5000:
+            raise AssertionError("%d bytes more in three seconds" % (used[1] - used[0]))
 
 
 suite.main()
