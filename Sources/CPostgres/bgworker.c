@@ -11,9 +11,10 @@
 #include "utils/memutils.h"
 
 #include "pgs_entry.h"
+#include "worker.h"
 
-static void
-fill(BackgroundWorker *out, const pgs_worker *worker)
+void
+pgs_worker_fill(BackgroundWorker *out, const pgs_worker *worker)
 {
     memset(out, 0, sizeof(*out));
     strlcpy(out->bgw_name, worker->name, sizeof(out->bgw_name));
@@ -33,7 +34,7 @@ pgs_worker_register(const pgs_worker *worker)
 PGS_GUARD_BEGIN
     BackgroundWorker entry;
 
-    fill(&entry, worker);
+    pgs_worker_fill(&entry, worker);
     RegisterBackgroundWorker(&entry);
 PGS_GUARD_END
 
@@ -43,7 +44,7 @@ PGS_GUARD_BEGIN
     BackgroundWorker entry;
     BackgroundWorkerHandle *started = NULL;
 
-    fill(&entry, worker);
+    pgs_worker_fill(&entry, worker);
     entry.bgw_notify_pid = MyProcPid;
     *handle = NULL;
     MemoryContextSwitchTo(TopMemoryContext);

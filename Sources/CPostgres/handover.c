@@ -16,6 +16,7 @@
 
 #include "blocking.h"
 #include "handover.h"
+#include "worker.h"
 
 /* Roles that wait for a place; who finds no room here waits all the same, but nobody makes way for it. */
 #define WAITING_MAX 256
@@ -222,17 +223,18 @@ PGS_GUARD_BEGIN
         sent = dsm_segment_address(mapped);
         fill_segment(request, length);
     }
-    memset(&entry, 0, sizeof(entry));
-    entry.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    entry.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    entry.bgw_restart_time = BGW_NEVER_RESTART;
-    entry.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(mapped));
+    pgs_worker_fill(&entry, &(pgs_worker) {
+        .name = config.title,
+        .type = config.title,
+        .library = config.library,
+        .function = config.function,
+        .restart_seconds = -1,
+        .database = true,
+        .argument = dsm_segment_handle(mapped),
+        .extra = (const uint8_t *) &sent->ticket,
+        .extra_length = sizeof(sent->ticket),
+    });
     entry.bgw_notify_pid = MyProcPid;
-    strlcpy(entry.bgw_library_name, config.library, sizeof(entry.bgw_library_name));
-    strlcpy(entry.bgw_function_name, config.function, sizeof(entry.bgw_function_name));
-    strlcpy(entry.bgw_name, config.title, sizeof(entry.bgw_name));
-    strlcpy(entry.bgw_type, config.title, sizeof(entry.bgw_type));
-    memcpy(entry.bgw_extra, &sent->ticket, sizeof(sent->ticket));
     *out = RegisterDynamicBackgroundWorker(&entry, &worker);
 PGS_GUARD_END_RESTORING
 
