@@ -268,15 +268,6 @@ class Cluster:
         self.kill9(pid)
         self.wait_ready(60)
 
-    def crash(self, pid):
-        """SIGKILL to one process of this cluster, and wait until the server has restarted its sessions.
-
-        For a moment after the kill it still takes connections, which it then ends."""
-        before = self.crashes()
-        self.kill9(pid)
-        wait_until(lambda: self.crashes() > before, 30, "the server notices that a process was killed")
-        self.wait_ready(60)
-
     def processes(self, kind):
         """Pids of the processes whose `backend_type` is `kind`."""
         return [row[0] for row in self.query("SELECT pid FROM pg_stat_activity WHERE backend_type = $1", kind)]
