@@ -2,6 +2,7 @@
 /* Index scans on the extension's own tables, and deletion of what they find; see pgs_rows.h. */
 #include "guard.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
@@ -174,30 +175,55 @@ value_of(pgs_value *out, pgs_kind kind, Datum datum)
     }
 }
 
-pgs_error *
-pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found)
-PGS_GUARD_BEGIN
+/* The first `count` columns of the row that the scan stands on. */
+static void
+read_row(pgs_scan *scan, pgs_value *values, int count)
+{
     Datum datums[PGS_COLUMNS_MAX];
     bool nulls[PGS_COLUMNS_MAX];
+    MemoryContext old = MemoryContextSwitchTo(scan->row_context);
 
     if (count > scan->table->count)
         elog(ERROR, "row of %d values from a table of %d columns", count, scan->table->count);
+    heap_deform_tuple(scan->tuple, RelationGetDescr(scan->table->rel), datums, nulls);
+    for (int i = 0; i < count; i++)
+        if (nulls[i])
+            values[i] = (pgs_value) {.kind = PGS_NULL};
+        else
+            value_of(&values[i], scan->table->kinds[i], datums[i]);
+    MemoryContextSwitchTo(old);
+}
+
+pgs_error *
+pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found)
+PGS_GUARD_BEGIN
     CHECK_FOR_INTERRUPTS();
     MemoryContextReset(scan->row_context);
     scan->tuple = systable_getnext_ordered(scan->scan, scan->direction);
     *found = HeapTupleIsValid(scan->tuple);
     if (*found)
-    {
-        MemoryContext old = MemoryContextSwitchTo(scan->row_context);
+        read_row(scan, values, count);
+PGS_GUARD_END
 
-        heap_deform_tuple(scan->tuple, RelationGetDescr(scan->table->rel), datums, nulls);
-        for (int i = 0; i < count; i++)
-            if (nulls[i])
-                values[i] = (pgs_value) {.kind = PGS_NULL};
-            else
-                value_of(&values[i], scan->table->kinds[i], datums[i]);
-        MemoryContextSwitchTo(old);
-    }
+pgs_error *
+pgs_scan_whole(pgs_scan *scan, pgs_value *values)
+PGS_GUARD_BEGIN
+    if (!HeapTupleIsValid(scan->tuple))
+        elog(ERROR, "scan stands on no row");
+    read_row(scan, values, scan->table->count);
+PGS_GUARD_END
+
+pgs_error *
+pgs_scan_size(pgs_scan *scan, int column, int64_t *out)
+PGS_GUARD_BEGIN
+    bool is_null = true;
+    Datum datum = (Datum) 0;
+
+    *out = 0;
+    if (HeapTupleIsValid(scan->tuple) && column < scan->table->count && scan->table->kinds[column] == PGS_TEXT)
+        datum = heap_getattr(scan->tuple, column + 1, RelationGetDescr(scan->table->rel), &is_null);
+    if (!is_null)
+        *out = toast_raw_datum_size(datum) - VARHDRSZ;
 PGS_GUARD_END
 
 pgs_error *

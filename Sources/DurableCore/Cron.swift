@@ -84,12 +84,6 @@ extension CronSchedule {
         return next
     }
 
-    /// Whether the minute of `time` is a tick.
-    public func matches(_ time: LocalDateTime) -> Bool {
-        hours.hasBit(time.hour) && minutes.hasBit(time.minute)
-            && isTickDay(year: time.year, month: time.month, day: time.day)
-    }
-
     // The first tick of the same day strictly after a minute.
     private func tick(afterHour hour: Int, minute: Int) -> (hour: Int, minute: Int)? {
         if hours.hasBit(hour), let next = minutes.firstBit(from: minute + 1) { return (hour, next) }

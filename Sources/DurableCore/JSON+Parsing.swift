@@ -145,7 +145,7 @@ struct JSONParser {
         if peek() == UInt8(ascii: "-") { position += 1 }
         if peek() == UInt8(ascii: "0") {
             position += 1
-            if isDigit(peek()) { throw error("invalid number") }
+            if SQLByte.isDigit(peek()) { throw error("invalid number") }
         } else {
             try digits()
         }
@@ -165,13 +165,8 @@ struct JSONParser {
 
     private mutating func digits() throws(JSONError) {
         guard position < text.count else { throw error("EOF while parsing a value") }
-        guard isDigit(peek()) else { throw error("invalid number") }
-        while isDigit(peek()) { position += 1 }
-    }
-
-    private func isDigit(_ byte: UInt8?) -> Bool {
-        guard let byte else { return false }
-        return byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
+        guard SQLByte.isDigit(peek()) else { throw error("invalid number") }
+        while SQLByte.isDigit(peek()) { position += 1 }
     }
 
     private func peek() -> UInt8? { position < text.count ? text[position] : nil }

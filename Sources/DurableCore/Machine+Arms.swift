@@ -39,6 +39,7 @@ extension Machine {
         undecided.remove(id)
         for (arm, node) in nodes.enumerated() {
             let parent = Branch.Parent(branch: id, arm: arm)
+            lastEntries.set(arms.branch(arm), 0)
             branches[arms.branch(arm)] = Branch(parent: parent, entry: node, names: names, born: entry.at)
         }
         for (arm, node) in nodes.enumerated() {

@@ -36,6 +36,7 @@ extension Machine {
     /// A branch has come to wait for something else, or is gone (`branch == nil`).
     mutating func note(_ id: BranchID, from old: Standing, to branch: Branch?) {
         let new = Standing(branch)
+        if branch == nil { lastEntries.remove(id) }
         if old.isStep != new.isStep {
             if changes.wasActive[id] == nil { changes.wasActive[id] = old.isStep }
             if new.isStep { runnableBranches.insert(id) } else { runnableBranches.remove(id) }

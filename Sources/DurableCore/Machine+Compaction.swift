@@ -103,6 +103,7 @@ extension Machine {
         branch.frames.removeLast(branch.frames.count - top)
         branch.frames.append(.loop(index, loop))
         branch.sequence = entry.sequence
+        lastEntries.set(id, entry.sequence)
         let before = branch.weight
         branch.weight &+= entry.event.weight
         journalSize &+= entry.event.weight
@@ -147,6 +148,11 @@ extension Machine {
         }
         return BranchID(rawValue: first)
     }
+}
+
+extension JournalEntry {
+    /// About what it takes in the journal, in bytes.
+    var weight: Int { event.weight &+ omitted }
 }
 
 extension StepFailure {

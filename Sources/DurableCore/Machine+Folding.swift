@@ -33,6 +33,7 @@ extension Machine {
         isCatchingUp = true
         defer { isCatchingUp = false }
         var rest = try Machine.ranges(of: entries)
+        let above = ancestors(of: rest.keys)
         // The branches from the root down to the one whose entries are taken, and the fork of each whose arms
         // have had their turn already.
         var path: [(branch: BranchID, forkDone: BranchID?)] = [(.root, nil)]
@@ -42,9 +43,7 @@ extension Machine {
             }
             if let arms = branches[branch]?.arms, arms.first != forkDone {
                 path[path.count - 1].forkDone = arms.first
-                for arm in arms.ends.indices.reversed() where arms.ends[arm] == nil {
-                    path.append((arms.branch(arm), nil))
-                }
+                path += turns(of: arms, rest, above).map { ($0, nil) }
             } else {
                 path.removeLast()
             }
@@ -58,6 +57,35 @@ extension Machine {
             )
         }
         changes = Changes()
+    }
+
+    /// The branches that the arms of these stem from, as far as they live already.
+    private func ancestors(of ids: some Sequence<BranchID>) -> Set<BranchID> {
+        var above: Set<BranchID> = []
+        for id in ids {
+            var next = branches[id]?.parent?.branch
+            while let id = next, above.insert(id).inserted { next = branches[id]?.parent?.branch }
+        }
+        return above
+    }
+
+    /// The running arms that have entries, or whose arms have, the last first; of thousands only few have news.
+    private func turns(
+        of arms: Arms,
+        _ rest: [BranchID: Range<Int>],
+        _ above: Set<BranchID>
+    ) -> [BranchID] {
+        if arms.ends.count <= rest.count {
+            return arms.ends.indices.reversed().filter { arms.ends[$0] == nil }.map(arms.branch).filter {
+                rest[$0] != nil || above.contains($0)
+            }
+        }
+        func isRunning(_ id: BranchID) -> Bool {
+            guard id >= arms.first else { return false }
+            let arm = Int(id.rawValue) - Int(arms.first.rawValue)
+            return arms.ends.indices.contains(arm) && arms.ends[arm] == nil
+        }
+        return Set(rest.keys.filter(isRunning)).union(above.filter(isRunning)).sorted(by: >)
     }
 
     /// Applies what can be applied of `range`; returns the rest, nil when nothing is left.
@@ -106,7 +134,7 @@ extension Machine {
         guard branch.waiting.node == entry.node else { throw ReplayError(.wrongNode, at: entry) }
         let waiting = branch.waiting
         hasEntries = true
-        let weight = entry.event.weight
+        let weight = entry.weight
         branches[entry.branch]?.weight &+= weight
         journalSize &+= weight
         try apply(entry, to: waiting)
@@ -115,6 +143,7 @@ extension Machine {
     private mutating func apply(_ entry: JournalEntry, to waiting: Waiting) throws(ReplayError) {
         let id = entry.branch
         branches[id]?.sequence = entry.sequence
+        lastEntries.set(id, entry.sequence)
         switch (entry.event, waiting) {
         case (.stepCompleted(let result), .step(let node)):
             leave(id, node, result, at: entry.at)
@@ -129,7 +158,7 @@ extension Machine {
             guard number > 0 else { throw ReplayError(.impossibleNumber, at: entry) }
             branches[id]?.attempts = number
             branches[id]?.isUnanswered = true
-            trace?.attempted(node, number: number, at: entry.at)
+            trace?.attempted(node, at: entry.at)
         case (.timerSet(let due), .step(let node)) where isRequest(node):
             branches[id]?.isUnanswered = false
             wait(id, .backoff(node, due: due))

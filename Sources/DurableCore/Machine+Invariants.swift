@@ -14,6 +14,12 @@ extension Machine {
         {
             return "nothing can ever happen"
         }
+        if !lastEntries.list.map(\.branch).elementsEqual(liveBranches) {
+            return "list of last entries is wrong"
+        }
+        for (id, sequence) in lastEntries.list where branches[id]?.sequence != sequence {
+            return "last entry of branch \(id.rawValue) is wrong"
+        }
         for (id, branch) in branches {
             if let broken = check(branch, id.rawValue) { return broken }
             if branch.waiting.isStep != runnableBranches.contains(id) {

@@ -30,7 +30,7 @@ extension Machine {
         try append(.stepFailed(failure), to: branch, at: at)
     }
 
-    /// Folds the beginning of another attempt in probation; returns the entry to store before it.
+    /// Folds the beginning of another attempt, in probation or of a request; returns the entry to store before it.
     public mutating func startAttempt(
         _ branch: BranchID,
         at: Timestamp

@@ -31,6 +31,7 @@ public struct Machine: Sendable {
     public internal(set) var journalSize = 0
 
     var branches: [BranchID: Branch] = [:]
+    var lastEntries = LastEntries()
     /// Branches that need a decision which can be made at once, whatever the time is.
     var undecided: Set<BranchID> = []
     /// Due times of the timers that are set.
@@ -52,6 +53,7 @@ public struct Machine: Sendable {
         self.record = record
         hasRequestNodes = record.graph.nodes.contains { $0.kind == .http || $0.kind == .httpMultipart }
         self.trace = trace
+        lastEntries.set(.root, 0)
         branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
         changes = Changes()
@@ -99,17 +101,13 @@ public struct Machine: Sendable {
     }
 
     /// The last sequence number of each live branch, by branch: beyond these there may be news.
-    public var knownSequences: [(branch: BranchID, sequence: Int64)] {
-        branches.map { (branch: $0.key, sequence: $0.value.sequence) }.sorted {
-            $0.branch < $1.branch
-        }
-    }
+    public var knownSequences: [(branch: BranchID, sequence: Int64)] { lastEntries.list }
 
-    /// Whether reading the whole journal costs less than a look at the end of each live branch.
+    /// Whether reading the keys of the whole journal costs less than a look at the end of each live branch.
     public var isJournalShort: Bool {
         guard branches.count > 8 else { return false }
-        // Some hundred bytes are read in the time of one search.
-        return branches.values.reduce(0) { $0 &+ $1.weight } / 512 < branches.count
+        // A dozen entries are passed in the time of one search.
+        return journalSize / 1024 < branches.count
     }
 
     /// How many attempts of the step that `branch` waits for have been journalled.

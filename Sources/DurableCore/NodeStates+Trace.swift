@@ -35,7 +35,6 @@ struct NodeTrace: Sendable {
         var failure: StepFailure?
         var stamp: ExecutionStamp?
         var updatedAt: Timestamp?
-        var attempts: Int32 = 0
         /// What a SQL step could see when control reached it.
         var names: [Bytes: Bytes]?
     }
@@ -91,8 +90,8 @@ struct NodeTrace: Sendable {
         }
     }
 
-    mutating func attempted(_ node: NodeIndex, number: Int32, at: Timestamp) {
-        update(node, at) { $0.attempts = number }
+    mutating func attempted(_ node: NodeIndex, at: Timestamp) {
+        update(node, at) { _ in }
     }
 
     mutating func completed(_ node: NodeIndex, _ value: Bytes, at: Timestamp) {

@@ -19,8 +19,6 @@ public struct NodeState: Hashable, Sendable {
     public var failure: StepFailure?
     public var stamp: ExecutionStamp?
     public var updatedAt: Timestamp?
-    /// Attempts that were journalled (probation).
-    public var attempts: Int32
     /// What the node amounts to, given what became of the nodes around it.
     public var inferredStatus: NodeStatus
     /// The ancestor from which that follows; nil when it is the node's own status.
@@ -158,7 +156,6 @@ public struct NodeStates: Sendable {
             failure: row.failure,
             stamp: row.stamp,
             updatedAt: row.updatedAt,
-            attempts: row.attempts,
             inferredStatus: row.status,
             inferredFrom: nil
         )

@@ -190,9 +190,9 @@ extension SubstitutionWriter {
         literalBefore = isLiteral ? reference.name : nil
         if isLiteral { lexer.follow(literal: .plain) } else { lexer.breakContinuation() }
         let isQuoteStart = text.count == quotes.last?.outputStart
-        if let last = text.last, !isQuoteStart, Self.sticks(last, to: value.text) { emit(blank: 1) }
+        if let last = text.last, !isQuoteStart, Self.sticks(last, to: value.text) { emitBlank() }
         place(value.text, neutral: value.neutral, inside: !quotes.isEmpty, reference)
-        if reference.end < lexer.limit, Self.sticksAfterValue(source[reference.end]) { emit(blank: 1) }
+        if reference.end < lexer.limit, Self.sticksAfterValue(source[reference.end]) { emitBlank() }
         try Substitution.checkSize(text.count, sizeMax)
     }
 
@@ -367,7 +367,7 @@ extension SubstitutionWriter {
         neutral.append(contentsOf: source[range])
     }
 
-    private mutating func emit(blank count: Int) {
+    private mutating func emitBlank() {
         text.append(0x20)
         neutral.append(0x20)
     }

@@ -63,11 +63,11 @@ private enum DecimalText {
         if let sign = rest.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") {
             rest = rest.dropFirst()
         }
-        let whole = rest.prefix(while: isDigit)
+        let whole = rest.prefix(while: SQLByte.isDigit)
         rest = rest.dropFirst(whole.count)
         var fraction = rest.prefix(0)
         if rest.first == UInt8(ascii: ".") {
-            fraction = rest.dropFirst().prefix(while: isDigit)
+            fraction = rest.dropFirst().prefix(while: SQLByte.isDigit)
             rest = rest.dropFirst(fraction.count + 1)
         }
         guard whole.count + fraction.count > 0 else { return false }
@@ -77,7 +77,7 @@ private enum DecimalText {
         if let sign = rest.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") {
             rest = rest.dropFirst()
         }
-        return !rest.isEmpty && rest.allSatisfy(isDigit)
+        return !rest.isEmpty && rest.allSatisfy(SQLByte.isDigit)
     }
 
     /// Whether the nearest double of a number is zero.
@@ -91,7 +91,7 @@ private enum DecimalText {
         while let byte = rest.first, byte | 0x20 != UInt8(ascii: "e") {
             rest = rest.dropFirst()
             if byte == UInt8(ascii: ".") { isFraction = true }
-            guard isDigit(byte) else { continue }
+            guard SQLByte.isDigit(byte) else { continue }
             if isFraction { fractionDigits += 1 } else if magnitude != nil { wholeDigits += 1 }
             if byte != UInt8(ascii: "0"), magnitude == nil { magnitude = -fractionDigits }
         }
@@ -104,14 +104,10 @@ private enum DecimalText {
 
     private static func exponentValue(_ text: ArraySlice<UInt8>) -> Int {
         var value = 0
-        for byte in text where isDigit(byte) {
+        for byte in text where SQLByte.isDigit(byte) {
             value = min(value * 10 + Int(byte - UInt8(ascii: "0")), 1 << 40)
         }
         return text.first == UInt8(ascii: "-") ? -value : value
-    }
-
-    private static func isDigit(_ byte: UInt8) -> Bool {
-        byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
     }
 }
 

@@ -32,7 +32,7 @@ public enum Event: Hashable, Sendable {
     case stepCompleted(result: Bytes)
     /// A step failed for good.
     case stepFailed(StepFailure)
-    /// Written before a step in probation only: attempt `number` (from 1) begins.
+    /// Attempt `number` (from 1) of a step begins: written before a request leaves, and in probation before any step.
     case attemptStarted(number: Int32)
     /// SLEEP, WAIT_SCHEDULE, SIGNAL with a timeout, or a LOOP's pause: wakes at `due`.
     case timerSet(due: Timestamp)
@@ -57,8 +57,18 @@ public struct JournalEntry: Hashable, Sendable {
     public var node: NodeIndex
     public var at: Timestamp
     public var event: Event
+    /// Bytes of the event's payload that were not read, because nothing ever looks at them.
+    public var omitted = 0
 
-    public init(branch: BranchID, sequence: Int64, node: NodeIndex, at: Timestamp, event: Event) {
+    public init(
+        branch: BranchID,
+        sequence: Int64,
+        node: NodeIndex,
+        at: Timestamp,
+        event: Event,
+        omitted: Int = 0
+    ) {
+        self.omitted = omitted
         self.branch = branch
         self.sequence = sequence
         self.node = node

@@ -92,7 +92,7 @@ public enum Adoption {
         let reason: Bytes
         do throws(PostgresError) {
             var machine = Machine(record: try Storage.record(row))
-            let journal = try Storage.journal(row.id, current: true)
+            let journal = try Storage.journal(row.id, for: machine.record.graph)
             do throws(ReplayError) {
                 try machine.fold(all: journal)
                 return machine

@@ -55,6 +55,23 @@ enum JournalCoding {
         )
     }
 
+    /// The size of a stored result, 0 for any other entry; reads no payload.
+    static func sizeOfResult(_ row: borrowing ScannedRow) throws(PostgresError) -> Int {
+        row.number(5) == 1 ? try row.size(7) : 0
+    }
+
+    /// The entry of a result that is not read.
+    static func entry(_ row: borrowing ScannedRow, omitted: Int) -> JournalEntry {
+        JournalEntry(
+            branch: BranchID(rawValue: row.int32(2)),
+            sequence: row.number(3),
+            node: NodeIndex(rawValue: row.int32(4)),
+            at: row.time(1),
+            event: .stepCompleted(result: Bytes("null".utf8)),
+            omitted: omitted - 4
+        )
+    }
+
     private static func event(_ row: borrowing ScannedRow) throws(PostgresError) -> Event {
         let number = row.number(6)
         switch row.number(5) {
@@ -71,8 +88,13 @@ enum JournalCoding {
             )
         case 8: return .raceDecided(winner: Int32(truncatingIfNeeded: number))
         case 9: return .iterated(try LoopMarkCoding.decode(row.bytes(7), iteration: number))
-        case let kind:
+        case let kind where kind > 9:
             throw .newerFormat("journal of instance \(row.number(0)) holds an entry of kind \(kind)")
+        case let kind:
+            throw PostgresError(
+                .dataCorrupted,
+                "journal of instance \(row.number(0)) holds an entry of kind \(kind), which there is not"
+            )
         }
     }
 

@@ -78,7 +78,7 @@ public struct InstanceReport {
         do throws(PostgresError) {
             guard try isLoop(graph: row.graph) else { return 1 }
             var machine = Machine(record: try Storage.record(row, current: false))
-            let journal = try Storage.journal(row.id, current: false)
+            let journal = try Storage.journal(row.id, for: machine.record.graph, current: false)
             guard (try? machine.fold(all: journal)) != nil else { return 1 }
             return machine.generation
         } catch {

@@ -126,12 +126,14 @@ struct Retention {
                     return
                 }
                 try check(pgs_interrupts_check())
-                if try !remove(InstanceID(rawValue: id), stamps, &room) {
+                switch try remove(InstanceID(rawValue: id), stamps, &room) {
+                case .gone: gone += 1
+                case .spared: break
+                case .begun:
                     // Half of it is left, and still looks like an instance that got as far as that.
                     next = id
                     return
                 }
-                gone += 1
             }
         }
         removed += gone
@@ -155,18 +157,26 @@ struct Retention {
         return (ids, isAtEnd ? nil : last)
     }
 
-    /// Removes one instance; false when there was no room for all of its journal.
+    private enum Removal {
+        case gone
+        /// It is another home's, or somebody has it in hand.
+        case spared
+        /// There was no room for all of its journal.
+        case begun
+    }
+
+    /// Removes one instance.
     private func remove(
         _ id: InstanceID,
         _ stamps: [Int64],
         _ room: inout Int
-    ) throws(PostgresError) -> Bool {
+    ) throws(PostgresError) -> Removal {
         // An executor that comes to it late finds either all of it or nothing.
         try check(pgs_item_lock(id.rawValue))
         let row = try Storage.instance(id, current: true)
-        if let row, !stamps.contains(row.home) { return true }
+        if let row, !stamps.contains(row.home) { return .spared }
         // Somebody has it in hand who does not know yet that it has ended.
-        if pgs_item_is_running(id.rawValue) { return true }
+        if pgs_item_is_running(id.rawValue) { return .spared }
         let key = Column.int8(id.rawValue)
         let isWhole = try Tables.journal.open(writing: true) { table throws(PostgresError) in
             // From its end, so that what is left can still be read.
@@ -179,14 +189,14 @@ struct Retention {
             }
             return room > 0
         }
-        guard isWhole else { return false }
+        guard isWhole else { return .begun }
         for (table, index) in Retention.tablesByInstance {
             try table.open(writing: true) { table throws(PostgresError) in
                 try table.delete(index, keys: [key])
             }
         }
         room -= 4
-        guard let row else { return true }
+        guard let row else { return .gone }
         try Tables.active.open(writing: true) { table throws(PostgresError) in
             try table.delete("active_pkey", keys: [.oid(row.role), key])
         }
@@ -194,7 +204,7 @@ struct Retention {
             try table.delete("instances_pkey", keys: [key])
         }
         try GraphStore.retire(row.graph)
-        return true
+        return .gone
     }
 
     private static let tablesByInstance: [(TableShape, StaticString)] = [

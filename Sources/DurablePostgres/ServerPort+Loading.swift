@@ -40,9 +40,10 @@ extension ServerPort {
                 try Home.stamps().contains(row.home),
                 try Storage.end(of: instance, current: true) == nil
             else { return nil }
+            let record = try Storage.record(row)
             return StoredInstance(
-                record: try Storage.record(row),
-                journal: try Storage.journal(instance, current: true),
+                record: record,
+                journal: try Storage.journal(instance, for: record.graph),
                 isAsked: try Storage.cancelReason(instance, current: true) != nil
             )
         }

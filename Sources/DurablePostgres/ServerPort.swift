@@ -264,7 +264,7 @@ public struct ServerPort: ExecutorPort {
             var news = try CheckpointWriter.news(instance, request, signals)
             var decision = body(news)
             if case .readAll = decision {
-                news.entries = try Storage.journal(instance, current: true)
+                news.entries = try wholeJournal(of: instance)
                 news.isWhole = true
                 decision = body(news)
             }
@@ -276,6 +276,11 @@ public struct ServerPort: ExecutorPort {
             }
             return decision
         }
+    }
+
+    private func wholeJournal(of instance: InstanceID) throws(PostgresError) -> [JournalEntry] {
+        guard let row = try Storage.instance(instance, current: true) else { return [] }
+        return try Storage.journal(instance, for: try GraphStore.graph(row.graph, current: true))
     }
 
     /// The report in UTF-8; other encodings are converted in a transaction, since the step's own is gone.

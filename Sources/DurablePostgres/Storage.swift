@@ -108,6 +108,31 @@ public enum Storage {
         return entries
     }
 
+    /// The whole journal for a machine of this graph: results that nobody looks at are left out.
+    static func journal(
+        _ id: InstanceID,
+        for graph: Graph,
+        current: Bool = true
+    ) throws(PostgresError) -> [JournalEntry] {
+        let needed = NeededValues(graph)
+        var entries: [JournalEntry] = []
+        try Tables.journal.open(writing: false) { table throws(PostgresError) in
+            let visibility: Visibility = current ? .latest : .statement
+            try table.scan("journal_pkey", visibility, keys: [.int8(id.rawValue)], columns: 7) {
+                row throws(PostgresError) in
+                let node = NodeIndex(rawValue: row.int32(4))
+                let omitted = needed.contains(node) ? 0 : try JournalCoding.sizeOfResult(row)
+                if omitted > 0 {
+                    entries.append(JournalCoding.entry(row, omitted: omitted))
+                } else {
+                    entries.append(try row.whole(JournalCoding.entry))
+                }
+                return true
+            }
+        }
+        return entries
+    }
+
     /// Entries that a machine does not know, ordered by (branch, sequence); under the instance's lock.
     static func news(
         _ id: InstanceID,
@@ -120,13 +145,12 @@ public enum Storage {
         {
             // It never forked: one look at the last entry tells.
             var entries: [JournalEntry] = []
-            try table.scan("journal_pkey", .latest, keys: [key], backward: true) {
+            try table.scan("journal_pkey", .latest, keys: [key], backward: true, columns: 4) {
                 row throws(PostgresError) in
-                let entry = try JournalCoding.entry(row)
-                guard entry.branch > known.branch || entry.sequence > known.sequence else {
+                guard row.int32(2) > known.branch.rawValue || row.number(3) > known.sequence else {
                     return false
                 }
-                entries.append(entry)
+                entries.append(try row.whole(JournalCoding.entry))
                 return true
             }
             return entries.reversed()
@@ -160,7 +184,7 @@ public enum Storage {
         return entries.sorted { ($0.branch, $0.sequence) < ($1.branch, $1.sequence) }
     }
 
-    /// Reads the whole journal of an instance and hands out what is beyond the known entries.
+    /// Reads the keys of the whole journal of an instance and hands out what is beyond the known entries.
     private static func unknownEntries(
         _ key: Column,
         _ request: NewsRequest,
@@ -169,7 +193,7 @@ public enum Storage {
     ) throws(PostgresError) {
         // Both come ordered by branch.
         var known = request.known[...]
-        try table.scan("journal_pkey", .latest, keys: [key]) { row throws(PostgresError) in
+        try table.scan("journal_pkey", .latest, keys: [key], columns: 4) { row throws(PostgresError) in
             let branch = BranchID(rawValue: row.int32(2))
             while let first = known.first, first.branch < branch { known.removeFirst() }
             let isNews =
@@ -178,7 +202,7 @@ public enum Storage {
                 } else {
                     branch >= request.firstUnknown
                 }
-            return isNews ? try collect(row) : true
+            return isNews ? try row.whole(collect) : true
         }
     }
 

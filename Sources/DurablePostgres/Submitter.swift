@@ -72,4 +72,5 @@ public enum Submitter {
     }
 }
 
-func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }
+/// Text in a message.
+public func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }

@@ -114,7 +114,8 @@ struct OpenTable {
     ) throws(PostgresError) {
         let scan = try begin(index, visibility, keys: keys, from: from, exclusive: exclusive)
         if backward { pgs_scan_backward(scan) }
-        let columns = min(wanted ?? columns, columns)
+        let all = columns
+        let columns = min(wanted ?? all, all)
         let values = UnsafeMutablePointer<pgs_value>.allocate(capacity: columns)
         defer { values.deallocate() }
         var found = false
@@ -123,7 +124,11 @@ struct OpenTable {
             guard found else { break }
             do throws(PostgresError) {
                 found = try body(
-                    ScannedRow(scan: scan, values: UnsafeBufferPointer(start: values, count: columns))
+                    ScannedRow(
+                        scan: scan,
+                        values: UnsafeBufferPointer(start: values, count: columns),
+                        columns: all
+                    )
                 )
             } catch {
                 if !error.isFromServer { try check(pgs_scan_end(scan)) }
@@ -223,6 +228,8 @@ struct OpenTable {
 struct ScannedRow: ~Copyable {
     fileprivate let scan: OpaquePointer
     fileprivate let values: UnsafeBufferPointer<pgs_value>
+    /// All that the table has.
+    fileprivate let columns: Int
 
     private func value(_ column: Int) -> pgs_value? {
         values.indices.contains(column) ? values[column] : nil
@@ -237,6 +244,29 @@ struct ScannedRow: ~Copyable {
     func bytes(_ column: Int) -> Bytes {
         guard let value = value(column), let start = value.bytes else { return [] }
         return Bytes(UnsafeBufferPointer(start: start, count: value.length))
+    }
+
+    /// Hands out the row with all of its columns, when a scan of few has found one that matters.
+    func whole<R>(
+        _ body: (borrowing ScannedRow) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
+        let values = UnsafeMutablePointer<pgs_value>.allocate(capacity: columns)
+        defer { values.deallocate() }
+        try check(pgs_scan_whole(scan, values))
+        return try body(
+            ScannedRow(
+                scan: scan,
+                values: UnsafeBufferPointer(start: values, count: columns),
+                columns: columns
+            )
+        )
+    }
+
+    /// The length of a text, as stored; it is not read for it.
+    func size(_ column: Int) throws(PostgresError) -> Int {
+        var size: Int64 = 0
+        try check(pgs_scan_size(scan, Int32(truncatingIfNeeded: column), &size))
+        return Int(size)
     }
 
     /// The first bytes of a text, as stored; a large one is not read for it.

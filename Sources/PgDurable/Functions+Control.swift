@@ -26,9 +26,6 @@ func dfCancel(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     }
 }
 
-/// For messages.
-func shown(_ text: Bytes) -> String { String(decoding: text, as: UTF8.self) }
-
 @c(df_status_swift)
 func dfStatus(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlQuery(fcinfo, failure) { call throws(PostgresError) in

@@ -87,6 +87,8 @@ struct StartText {
     // SAFETY: a server process has one thread.
     /// The last text and its envelope: many starts of one statement have the same text.
     nonisolated(unsafe) private static var last: (text: Bytes, envelope: Bytes)?
+    /// Larger texts are not kept: the session would stay that large.
+    private static let keptMax = 64 * 1024
 
     private let text: Bytes
     /// Nil when the text is the last one again.
@@ -110,7 +112,7 @@ struct StartText {
             if let root { graph = try root.graph() } else { graph = try Envelope.start(text) }
             try Envelope.checkStructure(graph)
             let envelope = Envelope.print(graph)
-            StartText.last = (text, envelope)
+            StartText.last = text.count <= StartText.keptMax ? (text, envelope) : nil
             return envelope
         } catch {
             throw PostgresError(error)

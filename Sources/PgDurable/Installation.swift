@@ -2,6 +2,7 @@
 
 internal import CPostgres
 internal import DurableModel
+internal import DurablePostgres
 internal import PostgresExtension
 
 /// What must hold before CREATE EXTENSION may succeed.

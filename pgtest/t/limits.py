@@ -158,6 +158,25 @@ def instance_size(cluster):
 
 
 @suite.test
+def unneeded_results(cluster):
+    """Results that nothing names later do not come into memory again when an instance is taken up after a restart."""
+    with cluster.connect(user="alice") as session:
+        session.execute("CREATE TABLE alice.seen (n int)")
+        large = " ~> ".join("'SELECT repeat(md5(''%d''), 125000) AS x'" % n for n in range(40))
+        named = "'SELECT 7 AS n' |=> 'kept'"
+        instance = start(session, "%s ~> %s ~> df.sleep(3) ~> 'INSERT INTO alice.seen VALUES ($kept)'" % (named, large))
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") == 1, 60, "the timer")
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        same(settle(session, instance), "completed")
+        same(session.query("SELECT n FROM alice.seen"), [(7,)])
+    peak = executors_peak(cluster)
+    print("    executor: %d MB at most" % peak)
+    if peak == 0 or peak > 60:
+        raise AssertionError("an executor used %d MB to load 160 MB of results" % peak)
+
+
+@suite.test
 def values_of_constructs(cluster):
     """A join of values that are too large together fails; what one of them held is not lost for df.nodes."""
     setting(cluster, max_result_size="100kB")

@@ -202,7 +202,7 @@ def binary_upgrade(cluster):
 
 @suite.test
 def loads_are_counted(cluster):
-    """After a crash a load is announced before it begins: one that never came to an end fails its instance, others go."""
+    """After a crash each load is announced: one that never came to an end fails its instance, others go on."""
     instances = [begin(cluster, user, "'SELECT 1' ~> df.sleep(3) ~> 'SELECT 2'") for user in ("alice", "mallory")]
     number = "SELECT id FROM df_internal.instances WHERE public_id = '%s'"
     wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") >= 2, 10, "both sleep")

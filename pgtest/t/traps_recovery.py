@@ -302,7 +302,7 @@ def adoption_beside_corruption(cluster):
                      for n in range(5)]
         wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers", db="sound") == 5, 3, "five timers")
     cluster.psql("CREATE DATABASE spoiled TEMPLATE sound")
-    for instance, change in zip(instances, ("kind = 99", "node = 999", "sequence = sequence + 7")):
+    for instance, change in zip(instances, ("kind = 0", "node = 999", "sequence = sequence + 7")):
         cluster.psql("UPDATE df_internal.journal SET %s WHERE sequence = 1 AND instance = (SELECT id FROM "
                      "df_internal.instances WHERE public_id = '%s')" % (change, instance), db="spoiled")
     same(cluster.value("SELECT df.adopt()", db="spoiled"), 5)

@@ -73,6 +73,10 @@ pgs_error *PGS_NULLABLE pgs_scan_begin_from(
  * even looked at; *found = false at the end.
  */
 pgs_error *PGS_NULLABLE pgs_scan_next(pgs_scan *scan, pgs_value *values, int count, bool *found);
+/* All columns of the row that pgs_scan_next gave last; valid as long as what that gave. */
+pgs_error *PGS_NULLABLE pgs_scan_whole(pgs_scan *scan, pgs_value *values);
+/* How long text column `column` (from 0) of that row is as stored, found without reading it; 0 for NULL. */
+pgs_error *PGS_NULLABLE pgs_scan_size(pgs_scan *scan, int column, int64_t *out);
 /*
  * The first `length` bytes of text column `column` (from 0) of the row that pgs_scan_next gave last, as stored: not
  * converted, and perhaps cut within a character. Valid until the next call.
