@@ -67,9 +67,9 @@ extension Machine {
             if !isActive && was { decided.deactivated.append(id) }
         }
         for (id, old) in changes.oldTimer.sorted(by: { $0.key < $1.key }) where old != timers[id] {
-            if let old { decided.timersCleared.append(Decided.Timer(branch: id, due: old)) }
+            if let old { decided.timersCleared.append(TimerChange(branch: id, due: old)) }
             if let due = timers[id] {
-                decided.timersSet.append(Decided.Timer(branch: id, due: due))
+                decided.timersSet.append(TimerChange(branch: id, due: due))
             }
         }
         changes = Changes()

@@ -41,20 +41,26 @@ public struct DecisionContext: Sendable {
     }
 }
 
+/// A timer row: (instance, branch) has at most one.
+public struct TimerChange: Hashable, Sendable {
+    public var branch: BranchID
+    public var due: Timestamp
+
+    public init(branch: BranchID, due: Timestamp) {
+        self.branch = branch
+        self.due = due
+    }
+}
+
 /// What a commit has to write after decisions: the decisions themselves, and what has changed beside the journal
 /// since the last commit, a step's own completion included.
 public struct Decided: Sendable {
-    public struct Timer: Hashable, Sendable {
-        public var branch: BranchID
-        public var due: Timestamp
-    }
-
     /// The decisions in the order in which they were made; all are folded already.
     public var entries: [JournalEntry] = []
     /// What loop marks among the entries make superfluous; `after` entries were there when it was decided.
     public var erasures: [(erasure: Erasure, after: Int)] = []
-    public var timersSet: [Timer] = []
-    public var timersCleared: [Timer] = []
+    public var timersSet: [TimerChange] = []
+    public var timersCleared: [TimerChange] = []
     /// Rows to add to `active`, after those of `deactivated` are gone.
     public var activated: [BranchID] = []
     /// Rows to take from `active`; the root's may be missing already.

@@ -8,10 +8,13 @@ public import PostgresExtension
 
 /// How instances come from the tables into memory.
 ///
-/// In probation each load is announced before it begins, so that an instance whose journal takes its loader down is
-/// found out as a step is that does so.
+/// In probation the load of a large journal is announced before it begins, so that an instance whose journal takes its
+/// loader down is found out as a step is that does so.
 extension ServerPort {
     public mutating func load(_ instance: InstanceID) throws(PostgresError) -> StoredInstance? {
+        // A late cancel is meant for a step, and none is running.
+        pgs_cancels_hold()
+        defer { pgs_cancels_release() }
         if let failure = try announceLoad(of: instance) {
             try fail(instance, failure)
             return nil
@@ -54,10 +57,13 @@ extension ServerPort {
     /// The kind of a row in `requests` that says that the instance is being loaded; others are somebody's wishes.
     private static let loadKind: Int64 = 2
 
-    /// Announces the load; the failure when it has been announced too often and never came to an end.
+    /// Announces the load if the journal is large, or was announced before.
+    ///
+    /// The failure when it has been announced too often and never came to an end.
     mutating func announceLoad(of instance: InstanceID) throws(PostgresError) -> StepFailure? {
         guard isInProbation, !loading.contains(instance) else { return nil }
         var count = 0
+        var isAnnounced = false
         try ServerPort.transaction { () throws(PostgresError) in
             try check(pgs_item_lock(instance.rawValue))
             guard try Storage.isUnended(instance) else { return }
@@ -67,7 +73,9 @@ extension ServerPort {
                     if row.number(4) == ServerPort.loadKind { count += 1 }
                     return true
                 }
-                guard count < Int(Probation.attemptsMax) else { return }
+                isAnnounced = count > 0
+                if !isAnnounced { isAnnounced = try Storage.isJournalLarge(instance) }
+                guard isAnnounced, count < Int(Probation.attemptsMax) else { return }
                 try table.insert([
                     .int8(instance.rawValue), .int8(pgs_unique_number()),
                     .time(Timestamp(rawValue: pgs_now())),
@@ -76,7 +84,7 @@ extension ServerPort {
             }
         }
         guard count >= Int(Probation.attemptsMax) else {
-            loading.insert(instance)
+            if isAnnounced { loading.insert(instance) }
             if count > 0 { try isolate() }
             return nil
         }

@@ -133,6 +133,20 @@ public enum Storage {
         return entries
     }
 
+    /// Whether loading the journal takes memory that is worth a thought; found without reading it.
+    static func isJournalLarge(_ id: InstanceID) throws(PostgresError) -> Bool {
+        let most = 8 << 20
+        var size = 0
+        try Tables.journal.open(writing: false) { table throws(PostgresError) in
+            try table.scan("journal_pkey", .latest, keys: [.int8(id.rawValue)], columns: 1) {
+                row throws(PostgresError) in
+                size += try 64 + row.size(7)
+                return size < most
+            }
+        }
+        return size >= most
+    }
+
     /// Entries that a machine does not know, ordered by (branch, sequence); under the instance's lock.
     static func news(
         _ id: InstanceID,

@@ -200,10 +200,8 @@ extension Machine {
         let own = checkpoint.entries.count
         checkpoint.entries += decided.entries
         checkpoint.erasures = decided.erasures.map { ($0.erasure, $0.after + own) }
-        checkpoint.timersSet = decided.timersSet.map { TimerChange(branch: $0.branch, due: $0.due) }
-        checkpoint.timersCleared = decided.timersCleared.map {
-            TimerChange(branch: $0.branch, due: $0.due)
-        }
+        checkpoint.timersSet = decided.timersSet
+        checkpoint.timersCleared = decided.timersCleared
         checkpoint.activated = decided.activated
         checkpoint.deactivated = decided.deactivated
         checkpoint.signalsConsumed = decided.signalsConsumed

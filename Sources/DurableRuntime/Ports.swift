@@ -60,17 +60,6 @@ public struct News {
     }
 }
 
-/// A timer row: (instance, branch) has at most one.
-public struct TimerChange: Hashable, Sendable {
-    public var branch: BranchID
-    public var due: Timestamp
-
-    public init(branch: BranchID, due: Timestamp) {
-        self.branch = branch
-        self.due = due
-    }
-}
-
 /// All that one commit writes about one instance.
 public struct Checkpoint: Sendable {
     /// In the order in which they came about.

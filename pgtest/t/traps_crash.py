@@ -203,7 +203,8 @@ def binary_upgrade(cluster):
 @suite.test
 def loads_are_counted(cluster):
     """After a crash each load is announced: one that never came to an end fails its instance, others go on."""
-    instances = [begin(cluster, user, "'SELECT 1' ~> df.sleep(3) ~> 'SELECT 2'") for user in ("alice", "mallory")]
+    large = "'SELECT repeat(''x'', 9000000)' ~> df.sleep(3) ~> 'SELECT pg_sleep(1)' ~> 'SELECT 2'"
+    instances = [begin(cluster, user, large) for user in ("alice", "mallory")]
     number = "SELECT id FROM df_internal.instances WHERE public_id = '%s'"
     wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") >= 2, 10, "both sleep")
     # as if two loads had taken the server down
