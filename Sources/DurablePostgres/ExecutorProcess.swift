@@ -137,9 +137,7 @@ public enum ExecutorProcess {
                 pgs_work_yield(rest.branch?.rawValue ?? -1)
                 return
             case .quarantined(let reason):
-                Log.warning(
-                    "durable function was taken out of service: \(String(decoding: reason, as: UTF8.self))"
-                )
+                Log.quarantine(reason)
             case .idle, .ended, .dropped:
                 break
             }
@@ -155,5 +153,12 @@ public enum ExecutorProcess {
         let text = state.text
         return text.starts(with: Bytes("53".utf8)) || text.starts(with: Bytes("57".utf8))
             || text.starts(with: Bytes("58".utf8))
+    }
+}
+
+extension Log {
+    /// What was stored of an instance does not fit, and it was ended.
+    static func quarantine(_ reason: Bytes) {
+        warning("durable function was taken out of service: \(String(decoding: reason, as: UTF8.self))")
     }
 }

@@ -52,8 +52,13 @@ enum LateWork {
         while let ready = late.popLast() {
             executor.lateness = settings.patience.failure(of: work)
             executor.port.readied = []
-            if case .yielded(let rest) = try executor.runTurn(ready) {
+            switch try executor.runTurn(ready) {
+            case .yielded(let rest):
                 _ = pgs_work_push(role, rest.instance.rawValue, rest.branch?.rawValue ?? -1)
+            case .quarantined(let reason):
+                Log.quarantine(reason)
+            case .idle, .ended, .dropped:
+                break
             }
             late += executor.port.readied ?? []
             try check(pgs_interrupts_check())

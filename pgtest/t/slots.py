@@ -173,6 +173,37 @@ def late_without_a_place_to_start(cluster):
 
 
 @suite.test
+def late_or_taken(cluster):
+    """Where executors and the scheduler reach for the same steps, each runs once or fails, and none is stuck."""
+    cluster.configure(**{"pg_durable.max_user_connections": "2", "pg_durable.execution_acquire_timeout": "1"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session, cluster.connect(user="bob") as bob:
+        session.execute("CREATE TABLE alice.done (id text, step int); GRANT ALL ON alice.done TO bob;"
+                        "GRANT USAGE ON SCHEMA alice TO bob")
+        step = "'INSERT INTO alice.done SELECT ''{sys_instance_id}'', %d FROM pg_sleep(0.01)'"
+        graph = "%s ~> (%s & %s)" % (step % 1, step % 2, step % 3)
+        for _ in range(4):
+            for connection in (session, bob):
+                connection.execute("SELECT df.start(%s, 'race') FROM generate_series(1, 40)" % graph)
+            session.execute("SELECT pg_sleep(0.5)")
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df.instances WHERE label = 'race' AND status IN "
+                                         "('pending', 'running')") == 0, 60, "all have ended")
+        ends = dict(cluster.query("SELECT status, count(*) FROM df.instances WHERE label = 'race' GROUP BY 1"))
+        print("    " + str(ends))
+        same(sum(ends.values()), 320)
+        same(ends.get("failed", 0) > 0 and ends.get("completed", 0) > 0, True, str(ends))
+        same(cluster.query("SELECT id, step FROM alice.done GROUP BY 1, 2 HAVING count(*) > 1"), [])
+        # What is completed has its effect, what failed has none.
+        same(cluster.query("SELECT n.instance_id, n.query, n.status FROM df.nodes n JOIN df.instances i "
+                           "ON i.id = n.instance_id WHERE i.label = 'race' AND n.node_type = 'SQL' AND "
+                           "(n.status = 'completed') <> EXISTS (SELECT FROM alice.done d WHERE d.id = n.instance_id "
+                           "AND n.query LIKE '%, ' || d.step || ' FROM%')"), [])
+        same(cluster.query("SELECT DISTINCT error FROM df.nodes n JOIN df.instances i ON i.id = n.instance_id "
+                           "WHERE i.label = 'race' AND n.node_type = 'SQL' AND error NOT LIKE '53300: %'"), [])
+    same(cluster.value("SELECT count(*) FROM df_internal.active"), 0)
+
+
+@suite.test
 def max_executors_counts_more(cluster):
     """pg_durable.max_executors, when set, decides alone."""
     cluster.configure(**{"pg_durable.max_executors": "3", "pg_durable.max_executors_per_role": "3",

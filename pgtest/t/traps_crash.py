@@ -154,7 +154,8 @@ def without_preload(cluster):
     cluster.configure(shared_preload_libraries="''")
     cluster.restart()
     try:
-        with cluster.connect() as admin, cluster.connect(db="fresh") as fresh, cluster.connect(user="alice") as session:
+        with cluster.connect() as admin, cluster.connect(db="fresh") as fresh, \
+                cluster.connect(user="alice") as session:
             for connection, sql in ((admin, "LOAD 'pg_durable'"), (fresh, "CREATE EXTENSION pg_durable"),
                                     (session, "SELECT df.start('SELECT 1')"), (session, "SELECT 'a' ~> 'b'"),
                                     (session, "SELECT * FROM df.instances"), (admin, "SELECT df.version()")):

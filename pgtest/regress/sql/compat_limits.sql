@@ -5,7 +5,7 @@
 \i :include
 \set ECHO all
 -- 4.8 The defaults keep 30 days; what has not ended is kept for ever. The newest 10,000 are a setting here
-SELECT name, setting, unit, context FROM pg_settings WHERE name IN ('pg_durable.retention_days', 'pg_durable.retention_count',
+SELECT name, boot_val, unit, context FROM pg_settings WHERE name IN ('pg_durable.retention_days', 'pg_durable.retention_count',
     'pg_durable.reconcile_interval') ORDER BY 1;
 -- Variables are never removed by anybody but their owner
 SELECT df.setvar('kept', '1');
@@ -13,7 +13,7 @@ SELECT df.start('SELECT {kept} AS v') AS id \gset
 SELECT df.await_instance(:'id'), df.unsetvar('kept');
 SELECT df.result(:'id');
 -- 4.11 More steps than there is room for wait, and complete; nobody is refused a start
-SELECT name, setting, unit, context FROM pg_settings WHERE name IN ('pg_durable.max_user_connections',
+SELECT name, boot_val, unit, context FROM pg_settings WHERE name IN ('pg_durable.max_user_connections',
     'pg_durable.execution_acquire_timeout', 'pg_durable.max_new_transaction_starts', 'pg_durable.new_transaction_start_timeout') ORDER BY 1;
 CREATE TEMP TABLE many AS SELECT df.start('SELECT pg_sleep(0.05)') AS id FROM generate_series(1, 60);
 SELECT count(*) AS n, bool_and(df.await_instance(id, 120) = 'completed') AS completed FROM many;
