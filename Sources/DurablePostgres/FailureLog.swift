@@ -7,7 +7,7 @@ internal import PostgresExtension
 /// One line in the server's log per failed instance, so that an administrator sees failures without looking for them.
 ///
 /// SQLSTATE and id only: the message may hold values, and is for the instance's owner. At most `linesMax` a
-/// minute from one executor, then the number of those left out.
+/// minute from one process, then the number of those left out.
 struct FailureLog {
     private static let linesMax = 10
     private var minute: Int64 = 0
@@ -16,7 +16,7 @@ struct FailureLog {
 
     /// Says how many were left out so far.
     mutating func flush() {
-        if leftOut > 0 { Log.log("\(leftOut) more durable functions of this role failed") }
+        if leftOut > 0 { Log.log("\(leftOut) more durable functions failed, whose steps this process had in hand") }
         leftOut = 0
     }
 

@@ -36,15 +36,23 @@ public struct Patience: Sendable {
 ///
 /// Nothing of a user's runs here: the step fails instead of being run, and what would be run after it goes back to the
 /// queue.
-enum LateWork {
+struct LateWork {
+    /// Its lines are limited, as those of an executor are.
+    private var failureLog = FailureLog()
+
+    /// The process is about to leave.
+    mutating func close() { failureLog.flush() }
+
     /// Fails what is late of one piece of work: a step, or every arm of a join that begins there; false if nothing is.
-    static func fail(_ settings: SchedulerProcess.Settings) throws(PostgresError) -> Bool {
+    mutating func fail(_ settings: SchedulerProcess.Settings) throws(PostgresError) -> Bool {
         var role: UInt32 = 0
         var work = pgs_work()
         guard pgs_scheduler_take_late(&role, &work) else { return false }
         let instance = InstanceID(rawValue: work.item)
         var executor = Executor(port: ServerPort(role: role), settings: settings.turns)
         executor.runsSteps = false
+        executor.port.failureLog = failureLog
+        defer { failureLog = executor.port.failureLog }
         // The port's own lock on the same door.
         executor.port.mustLeave = true
         // What becomes ready only because this turn looks has waited as long as the work itself.

@@ -32,6 +32,7 @@ public struct SchedulerProcess {
     private var nextDue = Int64.max
     private var hasWarned = false
     private var upkeep = Upkeep()
+    private var lateWork = LateWork()
     /// Prepared transactions that a crash or a lost process left here, whether or not the extension is here.
     private var mustSettle = true
 
@@ -45,6 +46,7 @@ public struct SchedulerProcess {
             pgs_catalog_watch()
             pgs_activity(nil, 0)
             var scheduler = SchedulerProcess()
+            defer { scheduler.lateWork.close() }
             try scheduler.loop(settings)
         } catch {
             pgs_scheduler_gives_up()
@@ -87,7 +89,7 @@ public struct SchedulerProcess {
             }
             // A step at a time, so that timers and sweeps do not wait for it.
             let current = settings()
-            if try LateWork.fail(current) {
+            if try lateWork.fail(current) {
                 quietSince = pgs_now()
                 continue
             }
