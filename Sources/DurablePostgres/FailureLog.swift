@@ -16,7 +16,7 @@ struct FailureLog {
 
     /// Says how many were left out so far.
     mutating func flush() {
-        if leftOut > 0 { Log.log("\(leftOut) more durable functions failed, whose steps this process had in hand") }
+        if leftOut > 0 { Log.log("\(leftOut) more durable functions failed in this process") }
         leftOut = 0
     }
 
