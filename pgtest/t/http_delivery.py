@@ -86,7 +86,8 @@ def beside_sql(cluster):
             wait_until(lambda: len([e for e in peer.seen if e[1].startswith("/" + path)]) == 1000, 60, "all are open")
             measure(other, beside)
             if turn < 2:
-                session.query("SELECT count(df.cancel(id)) FROM df.instances WHERE label = 'open' AND status = 'running'")
+                session.query("SELECT count(df.cancel(id)) FROM df.instances WHERE label = 'open' "
+                              "AND status = 'running'")
                 wait_until(lambda: session.value("SELECT count(*) FROM df.instances WHERE label = 'open' "
                                                  "AND status <> 'cancelled'") == 0, 60, "all are cancelled")
         medians = [sorted(times)[len(times) // 2] for times in (alone, beside)]
