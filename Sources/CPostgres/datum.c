@@ -3,8 +3,10 @@
 #include "guard.h"
 
 #include "access/detoast.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -32,6 +34,43 @@ PGS_GUARD_BEGIN
         text *packed = DatumGetTextPP(value);
 
         *bytes = pgs_text_from_server(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), length);
+    }
+PGS_GUARD_END
+
+/* Converted a piece at a time, so that a long text takes no multiple of its size. */
+static bool
+is_convertible(const uint8_t *bytes, size_t length, Oid conversion)
+{
+    enum { PIECE = 8192 };
+    unsigned char converted[PIECE * MAX_CONVERSION_GROWTH + 1];
+    size_t done = 0;
+
+    while (done < length)
+    {
+        int rest = (int) Min(length - done, PIECE);
+        int piece = pg_encoding_mbcliplen(PG_UTF8, (const char *) bytes + done, rest, rest);
+
+        if (piece <= 0 || pg_do_encoding_conversion_buf(conversion, PG_UTF8, GetDatabaseEncoding(),
+                                                        (unsigned char *) bytes + done, piece, converted,
+                                                        sizeof(converted), true) < piece)
+            return false;
+        done += piece;
+    }
+    return true;
+}
+
+pgs_error *
+pgs_text_is_storable(const uint8_t *bytes, size_t length, bool *out)
+PGS_GUARD_BEGIN
+    int encoding = GetDatabaseEncoding();
+
+    *out = length <= MaxAllocSize && (length == 0 || memchr(bytes, 0, length) == NULL)
+        && pg_verify_mbstr(PG_UTF8, (const char *) bytes, (int) length, true);
+    if (*out && encoding != PG_UTF8 && encoding != PG_SQL_ASCII)
+    {
+        Oid conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+
+        *out = OidIsValid(conversion) && is_convertible(bytes, length, conversion);
     }
 PGS_GUARD_END
 

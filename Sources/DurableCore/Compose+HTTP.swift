@@ -103,8 +103,8 @@ extension Compose {
     ) throws(EnvelopeError) -> Bytes {
         let url = arguments.url
         if !url.contains(UInt8(ascii: "{")) {
-            let scheme = HTTPNode.scheme(of: url)
-            guard HTTPNode.isAllowed(scheme: scheme) else {
+            let scheme = HTTPURL.scheme(of: url)
+            guard HTTPURL.isAllowed(scheme: scheme) else {
                 throw EnvelopeError(
                     .invalidParameterValue,
                     "Blocked: unsupported URL scheme '\(quoting: scheme)'. Only http and https are allowed."
@@ -127,22 +127,5 @@ extension Compose {
             throw EnvelopeError(.invalidParameterValue, "Timeout must be positive")
         }
         return method
-    }
-}
-
-extension HTTPNode {
-    /// What precedes the first `://`, or all of the text.
-    static func scheme(of url: Bytes) -> Bytes {
-        let mark = Bytes("://".utf8)
-        var i = 0
-        while i + mark.count <= url.count {
-            if url[i..<i + mark.count].elementsEqual(mark) { return Bytes(url[..<i]) }
-            i += 1
-        }
-        return url
-    }
-
-    static func isAllowed(scheme: Bytes) -> Bool {
-        [Bytes("http".utf8), Bytes("https".utf8)].contains(HTTPHost.lowercased(scheme))
     }
 }

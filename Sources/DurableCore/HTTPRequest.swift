@@ -4,25 +4,19 @@ public import DurableModel
 
 /// A request as it leaves: everything substituted, and what the policy says about it.
 public struct HTTPRequest: Hashable, Sendable {
-    /// One part of a multipart/form-data body.
-    public struct Part: Hashable, Sendable {
-        public var name: Bytes
-        public var filename: Bytes?
-        public var contentType: Bytes?
-        public var data: Bytes
-    }
-
     public var url: Bytes
     public var method: Bytes
     public var body: Bytes?
     /// In the order in which they are sent.
     public var headers: [Header]
-    /// Nil for a plain request.
-    public var parts: [Part]?
     /// Of the whole, in milliseconds.
     public var timeoutMilliseconds: Int64
     public var followsRedirects: Bool
     public var policy = HTTPPolicy()
+    /// Of an HTTP_MULTIPART node; its body is complete.
+    public var isMultipart = false
+    /// What is wrong with headers or parts; such a request never leaves.
+    public var fault: StepFailure?
 
     public struct Header: Hashable, Sendable {
         public var name: Bytes
@@ -142,13 +136,6 @@ extension HTTPRequest {
             out.write(header.name)
             out.write(header.value)
         }
-        out.write(parts.map { Int64($0.count) } ?? -1)
-        for part in parts ?? [] {
-            out.write(part.name)
-            out.write(part.filename)
-            out.write(part.contentType)
-            out.write(part.data)
-        }
         out.write(timeoutMilliseconds)
         out.write(followsRedirects ? 1 : 0)
         for list in [policy.allowedHosts, policy.deniedHosts] {
@@ -157,6 +144,7 @@ extension HTTPRequest {
         }
         out.write(policy.allowsPrivateNetworks ? 1 : 0)
         out.write(policy.responseSizeMax)
+        out.write(isMultipart ? 1 : 0)
         return out.bytes
     }
 
@@ -164,17 +152,16 @@ extension HTTPRequest {
     public init?(encoded bytes: Bytes) {
         var reader = ByteReader(bytes)
         guard let url = reader.text(), let method = reader.text(), let body = reader.optional(),
-            let headers = HTTPRequest.headers(&reader), let parts = HTTPRequest.parts(&reader),
+            let headers = HTTPRequest.headers(&reader),
             let timeout = reader.number(), let follows = reader.number(),
             let allowed = HTTPRequest.patterns(&reader), let denied = HTTPRequest.patterns(&reader),
-            let isPrivate = reader.number(), let sizeMax = reader.number()
+            let isPrivate = reader.number(), let sizeMax = reader.number(), let multipart = reader.number()
         else { return nil }
         self.init(
             url: url,
             method: method,
             body: body,
             headers: headers,
-            parts: parts,
             timeoutMilliseconds: timeout,
             followsRedirects: follows != 0
         )
@@ -182,6 +169,7 @@ extension HTTPRequest {
         policy.deniedHosts = denied
         policy.allowsPrivateNetworks = isPrivate != 0
         policy.responseSizeMax = sizeMax
+        isMultipart = multipart != 0
     }
 
     private static func headers(_ reader: inout ByteReader) -> [Header]? {
@@ -192,19 +180,6 @@ extension HTTPRequest {
             headers.append(Header(name: name, value: value))
         }
         return headers
-    }
-
-    private static func parts(_ reader: inout ByteReader) -> [Part]?? {
-        guard let count = reader.number() else { return nil }
-        if count < 0 { return .some(nil) }
-        var parts: [Part] = []
-        for _ in 0..<count {
-            guard let name = reader.text(), let filename = reader.optional(),
-                let type = reader.optional(), let data = reader.text()
-            else { return nil }
-            parts.append(Part(name: name, filename: filename, contentType: type, data: data))
-        }
-        return .some(parts)
     }
 
     private static func patterns(_ reader: inout ByteReader) -> [Bytes]? {

@@ -12,40 +12,48 @@ public enum HTTPResult: Hashable, Sendable {
 extension HTTPAnswer {
     /// What the step comes to, by the rules of the response: up to 4xx a result, from 5xx on a failure.
     ///
-    /// `request` is what was asked, for the texts.
-    public func result(of request: HTTPRequest) -> HTTPResult {
-        let seconds = Bytes("\(request.timeoutMilliseconds / 1000)".utf8)
+    /// `request` is what was asked, for the texts. `canStore` says whether the database's encoding has a text.
+    public func result<E: Error>(
+        of request: HTTPRequest,
+        _ limits: HTTPLimits,
+        canStore: (Bytes) throws(E) -> Bool
+    ) throws(E) -> HTTPResult {
+        guard outcome == .answered else { return .failed(failure(request, limits)) }
+        let content = try content(canStore)
+        if status >= 500 { return .failed(serverFailure(request, content)) }
+        guard JSONText.quotedCount(content.text) <= limits.resultSizeMax else {
+            return .failed(limits.resultTooLarge)
+        }
+        let envelope = try envelope(content, canStore)
+        return envelope.count <= limits.resultSizeMax ? .completed(envelope) : .failed(limits.resultTooLarge)
+    }
+
+    private func failure(_ request: HTTPRequest, _ limits: HTTPLimits) -> StepFailure {
         switch outcome {
-        case .answered:
-            let content = content
-            if status >= 500 { return .failed(serverFailure(request, content)) }
-            return .completed(envelope(content))
         case .blocked:
-            return .failed(StepFailure(sqlstate: Bytes("42501".utf8), message: message))
+            return StepFailure(sqlstate: Bytes("42501".utf8), message: message)
         case .timedOut:
-            let text = Bytes("HTTP timeout after ".utf8) + seconds + Bytes("s: ".utf8) + request.url
-            return .failed(StepFailure(sqlstate: Bytes("57014".utf8), message: text))
+            let allowed = min(request.timeoutMilliseconds, limits.timeoutMaxMilliseconds) / 1000
+            let text = Bytes("HTTP timeout after \(allowed)s: ".utf8) + request.url
+            let isCut = allowed < request.timeoutMilliseconds / 1000
+            let hint = "The step asks for more; \"pg_durable.http_max_timeout\" is \(allowed) seconds."
+            return StepFailure(
+                sqlstate: Bytes("57014".utf8),
+                message: text,
+                hint: isCut ? Bytes(hint.utf8) : nil
+            )
         case .connectFailed:
             let text =
                 Bytes("HTTP connection failed: ".utf8) + request.url
                 + Bytes(" - error sending request for url (".utf8) + request.url + Bytes(")".utf8)
-            return .failed(StepFailure(sqlstate: Bytes("08001".utf8), message: text, detail: message))
+            return StepFailure(sqlstate: Bytes("08001".utf8), message: text, detail: message)
         case .tooLarge:
-            return .failed(
-                StepFailure(
-                    sqlstate: Bytes("54000".utf8),
-                    message: Bytes("Failed to read response body: it exceeds the limit".utf8),
-                    hint: Bytes(
-                        "The limit is pg_durable.http_max_response_size, \(request.policy.responseSizeMax) bytes."
-                            .utf8
-                    )
-                )
-            )
+            return limits.responseTooLarge
         case .invalid:
-            return .failed(.invalidParameter(Bytes("Invalid HTTP request: ".utf8) + message))
-        case .broken:
+            return .invalidParameter(Bytes("Invalid HTTP request: ".utf8) + message)
+        case .broken, .answered:
             let text = Bytes("HTTP request failed: ".utf8) + message
-            return .failed(StepFailure(sqlstate: Bytes("08006".utf8), message: text))
+            return StepFailure(sqlstate: Bytes("08006".utf8), message: text)
         }
     }
 
@@ -84,11 +92,11 @@ extension HTTPAnswer {
 
     /// Seconds, or a date of HTTP ("Sun, 06 Nov 1994 08:49:37 GMT"); in microseconds from now.
     static func retryAfter(_ text: Bytes, now: Timestamp) -> Int64? {
-        if let seconds = DecimalInteger.parse(text) {
-            return seconds > 86_400 ? 86_400_000_000 : seconds * 1_000_000
-        }
+        // The number may be any, and is saturated when it is larger.
+        if let seconds = DecimalInteger.parse(text) { return min(max(seconds, 0), 86_400) * 1_000_000 }
         guard let date = HTTPDate.parse(text) else { return nil }
-        return date.rawValue.subtractingReportingOverflow(now.rawValue).partialValue
+        let (wait, overflow) = date.rawValue.subtractingReportingOverflow(now.rawValue)
+        return overflow ? nil : wait
     }
 
     /// The value of the last field of this name, which is given in lower case.
@@ -106,16 +114,18 @@ extension HTTPAnswer {
         }
     }
 
-    private var content: (text: Bytes, isText: Bool) {
+    private func content<E: Error>(
+        _ canStore: (Bytes) throws(E) -> Bool
+    ) throws(E) -> (text: Bytes, isText: Bool) {
         let declared = header("content-type").map(HTTPAnswer.isTextual) ?? false
-        let isUTF8 = UTF8Bytes.malformedOffset(body) == nil
-        if declared {
-            let text = isUTF8 ? body : Bytes(String(decoding: body, as: UTF8.self).utf8)
-            // A text with NUL cannot be stored as text.
-            if !text.contains(0) { return (text, true) }
-        } else if isUTF8 && !body.contains(0) {
-            return (body, true)
+        var text: Bytes?
+        if UTF8Bytes.malformedOffset(body) == nil {
+            text = body
+        } else if declared {
+            text = Bytes(String(decoding: body, as: UTF8.self).utf8)
         }
+        // NUL, and what the database's encoding lacks, cannot be stored as text.
+        if let text, !text.contains(0), try canStore(text) { return (text, true) }
         return (Base64.encode(body), false)
     }
 
@@ -135,7 +145,10 @@ extension HTTPAnswer {
         ].map { Bytes("application/\($0)".utf8) }
     )
 
-    private func envelope(_ content: (text: Bytes, isText: Bool)) -> Bytes {
+    private func envelope<E: Error>(
+        _ content: (text: Bytes, isText: Bool),
+        _ canStore: (Bytes) throws(E) -> Bool
+    ) throws(E) -> Bytes {
         var out = JSONObjectWriter()
         out.member("status", integer: Int64(status))
         out.member("body", string: content.text)
@@ -144,6 +157,7 @@ extension HTTPAnswer {
         var seen: [Bytes: Bytes] = [:]
         var order: [Bytes] = []
         for field in self.fields where !field.value.contains(0) {
+            guard try canStore(field.name + field.value) else { continue }
             if seen.updateValue(field.value, forKey: field.name) == nil { order.append(field.name) }
         }
         for name in order { fields.member(key: name, raw: JSONText.quote(seen[name] ?? [])) }
@@ -157,7 +171,7 @@ extension HTTPAnswer {
         _ request: HTTPRequest,
         _ content: (text: Bytes, isText: Bool)
     ) -> StepFailure {
-        let kind = request.parts == nil ? "HTTP " : "HTTP_MULTIPART "
+        let kind = request.isMultipart ? "HTTP_MULTIPART " : "HTTP "
         var text = Bytes(kind.utf8) + request.method + Bytes(" ".utf8) + request.url
         text += Bytes(" returned \(status): ".utf8)
         let previewMax = 512
@@ -171,32 +185,5 @@ extension HTTPAnswer {
             text += Bytes("... [truncated, \(content.text.count) \(unit) total]".utf8)
         }
         return StepFailure(sqlstate: Bytes("08P01".utf8), message: text)
-    }
-}
-
-/// Dates of HTTP in their preferred form (RFC 9110, 5.6.7).
-enum HTTPDate {
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ].map { Bytes($0.utf8) }
-
-    static func parse(_ text: Bytes) -> Timestamp? {
-        let words = text.split { $0 == 0x20 || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ":") }
-            .map { Bytes($0) }
-        guard words.count == 8, words[7] == Bytes("GMT".utf8),
-            let month = months.firstIndex(of: words[2]), let day = DecimalInteger.parse(words[1]),
-            let year = DecimalInteger.parse(words[3]), let hour = DecimalInteger.parse(words[4]),
-            let minute = DecimalInteger.parse(words[5]), let second = DecimalInteger.parse(words[6]),
-            (1970...9999).contains(year), (1...31).contains(day), (0...23).contains(hour),
-            (0...59).contains(minute), (0...60).contains(second)
-        else { return nil }
-        var time = LocalDateTime(utc: Timestamp(rawValue: 0))
-        time.year = Int(year)
-        time.month = month + 1
-        time.day = Int(day)
-        time.hour = Int(hour)
-        time.minute = Int(minute)
-        time.second = Int(min(second, 59))
-        return time.utc
     }
 }

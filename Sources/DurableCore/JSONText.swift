@@ -12,6 +12,17 @@ public enum JSONText {
         return out
     }
 
+    /// The length of `quote(text)`.
+    static func quotedCount(_ text: Bytes) -> Int {
+        text.reduce(2) { count, byte in
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x08, 0x09, 0x0A, 0x0C, 0x0D: count + 2
+            case 0..<0x20: count + 6
+            default: count + 1
+            }
+        }
+    }
+
     /// Appends `text` to `out` as a JSON string literal.
     public static func appendQuoted(_ text: some Sequence<UInt8>, to out: inout Bytes) {
         out.append(UInt8(ascii: "\""))

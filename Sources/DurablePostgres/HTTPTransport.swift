@@ -108,42 +108,24 @@ final class HTTPTransport {
         // One block of bytes for all of the request; it lives during the call.
         var arena = ByteArena()
         let headers = request.headers.map { arena.add($0.name + Bytes(": ".utf8) + $0.value) }
-        let parts = (request.parts ?? []).map { part in
-            (
-                arena.add(part.name), part.filename.map { arena.add($0) },
-                part.contentType.map { arena.add($0) }, arena.add(part.data)
-            )
-        }
         let (url, method) = (arena.add(request.url), arena.add(request.method))
         let body = arena.add(request.body ?? [])
         arena.withBytes { place in
             let lines = headers.map(place)
-            let forms = parts.map { name, filename, type, data in
-                http_part(
-                    name: place(name),
-                    filename: filename.map(place) ?? http_bytes(),
-                    content_type: type.map(place) ?? http_bytes(),
-                    data: place(data)
-                )
-            }
             lines.withUnsafeBufferPointer { lines in
-                forms.withUnsafeBufferPointer { forms in
-                    var raw = http_request()
-                    raw.id = handle
-                    raw.url = place(url)
-                    raw.method = place(method)
-                    raw.has_body = request.body != nil
-                    raw.body = place(body)
-                    raw.headers = lines.baseAddress
-                    raw.header_count = lines.count
-                    raw.parts = forms.baseAddress
-                    raw.part_count = forms.count
-                    raw.timeout_ms = max(request.timeoutMilliseconds, 1)
-                    raw.redirects_max = request.followsRedirects ? 10 : 0
-                    raw.response_size_max = Int(clamping: max(request.policy.responseSizeMax, 0))
-                    raw.private_networks = request.policy.allowsPrivateNetworks
-                    functions.start?(transport, &raw)
-                }
+                var raw = http_request()
+                raw.id = handle
+                raw.url = place(url)
+                raw.method = place(method)
+                raw.has_body = request.body != nil
+                raw.body = place(body)
+                raw.headers = lines.baseAddress
+                raw.header_count = lines.count
+                raw.timeout_ms = max(request.timeoutMilliseconds, 1)
+                raw.redirects_max = request.followsRedirects ? 10 : 0
+                raw.response_size_max = Int(clamping: max(request.policy.responseSizeMax, 0))
+                raw.private_networks = request.policy.allowsPrivateNetworks
+                functions.start?(transport, &raw)
             }
         }
     }

@@ -11,11 +11,7 @@ public struct RequestSettings: Sendable {
     public var isEnabled = true
     public var allowedHosts: [Bytes] = []
     public var allowsPrivateNetworks = false
-    /// Bytes of a response's body.
-    public var responseSizeMax: Int64 = 16 << 20
-    /// Bytes of a request, all of it.
-    public var requestSizeMax = 16 << 20
-    public var timeoutMaxMilliseconds: Int64 = 600_000
+    public var limits = HTTPLimits()
 
     public init() {}
 }
@@ -59,25 +55,17 @@ extension ServerPort {
         if let refusal { return .refused(refusal) }
         var request = request
         request.policy.allowsPrivateNetworks = settings.allowsPrivateNetworks
-        request.policy.responseSizeMax = settings.responseSizeMax
-        request.timeoutMilliseconds = min(request.timeoutMilliseconds, settings.timeoutMaxMilliseconds)
+        request.policy.responseSizeMax = settings.limits.responseSizeMax
+        request.timeoutMilliseconds = min(request.timeoutMilliseconds, settings.limits.timeoutMaxMilliseconds)
         let rules = try ServerPort.transaction { () throws(PostgresError) in
             try RequestRules.all(of: role)
         }
         request.policy.allowedHosts = settings.allowedHosts + rules.filter(\.isAllowed).map(\.pattern)
         request.policy.deniedHosts = rules.filter { !$0.isAllowed }.map(\.pattern)
+        if let refusal = request.refusal { return .refused(refusal) }
         let bytes = request.encoded()
-        guard bytes.count <= settings.requestSizeMax else {
-            return .refused(
-                StepFailure(
-                    sqlstate: Bytes("54000".utf8),
-                    message: Bytes("HTTP request exceeds the limit".utf8),
-                    hint: Bytes(
-                        "The limit is pg_durable.http_max_request_size, \(settings.requestSizeMax) bytes."
-                            .utf8
-                    )
-                )
-            )
+        guard bytes.count <= settings.limits.requestSizeMax else {
+            return .refused(settings.limits.requestTooLarge)
         }
         var result = PGS_QUESTION_FULL
         try check(
@@ -111,15 +99,23 @@ extension ServerPort {
         }
     }
 
+    public mutating func canStore(_ text: Bytes) throws(PostgresError) -> Bool {
+        if text.allSatisfy({ $0 > 0 && $0 < 0x80 }) { return true }
+        var isStorable = false
+        try ServerPort.transaction { () throws(PostgresError) in
+            try check(
+                text.withUnsafeBufferPointer { buffer in
+                    buffer.baseAddress.flatMap { pgs_text_is_storable($0, buffer.count, &isStorable) }
+                }
+            )
+        }
+        return isStorable
+    }
+
     public mutating func random() -> UInt64 { UInt64(pgs_random32()) << 32 | UInt64(pgs_random32()) }
 
-    /// Why this role may not ask at all now; the rest is decided where the request leaves.
-    private static func refusal(
-        of request: HTTPRequest,
-        isMultipart: Bool,
-        role: UInt32,
-        _ settings: RequestSettings
-    ) throws(PostgresError) -> StepFailure? {
+    /// Whether a role has EXECUTE on `df.http`, or `df.http_multipart`, of five arguments.
+    public static func mayRequest(_ role: UInt32, isMultipart: Bool) throws(PostgresError) -> Bool {
         let (text, json, int4): (UInt32, UInt32, UInt32) = (25, 3802, 23)
         let types = isMultipart ? [text, text, json, json, int4] : [text, text, text, json, int4]
         let name: StaticString = isMultipart ? "http_multipart" : "http"
@@ -131,7 +127,18 @@ extension ServerPort {
                 }
             }
         )
-        guard may else {
+        return may
+    }
+
+    /// Why this role may not ask at all now; the rest is decided where the request leaves.
+    private static func refusal(
+        of request: HTTPRequest,
+        isMultipart: Bool,
+        role: UInt32,
+        _ settings: RequestSettings
+    ) throws(PostgresError) -> StepFailure? {
+        guard try mayRequest(role, isMultipart: isMultipart) else {
+            let name: StaticString = isMultipart ? "http_multipart" : "http"
             var shown: UnsafePointer<UInt8>?
             var length = 0
             try check(pgs_role_name(role, &shown, &length))

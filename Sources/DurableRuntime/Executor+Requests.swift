@@ -14,7 +14,11 @@ extension Executor {
         _ branch: inout BranchID?
     ) throws(Port.Failure) -> Progress? {
         // Its answer is still to come, and will make the branch ready.
-        guard let end = try request(machine, current) else { return .end(.idle) }
+        guard var end = try request(machine, current) else { return .end(.idle) }
+        if case .failed(let failure) = end.news {
+            let storable = try failure.storable { (text) throws(Port.Failure) in try port.canStore(text) }
+            end.news = .failed(storable)
+        }
         let instance = machine.record.id
         let sequence = machine.nextSequence(of: current)
         let result = try commit(&machine, end)
@@ -39,7 +43,8 @@ extension Executor {
         _ branch: BranchID
     ) throws(Port.Failure) -> StepEnd? {
         var end = StepEnd(branch, machine)
-        guard let next = machine.nextSequence(of: branch), let (built, delivery) = machine.httpRequest(branch)
+        guard let next = machine.nextSequence(of: branch),
+            let (built, delivery) = machine.httpRequest(branch, settings.http)
         else { return nil }
         let asked: HTTPRequest
         switch built {
@@ -55,7 +60,7 @@ extension Executor {
             case .waiting:
                 return nil
             case .answered(let answer):
-                end.news = news(answer, of: asked, delivery, attempt: machine.attempts(of: branch))
+                end.news = try news(answer, of: asked, delivery, attempt: machine.attempts(of: branch))
                 return end
             case .unknown:
                 guard delivery.repeatsUnknown else {
@@ -70,7 +75,7 @@ extension Executor {
         }
         port.takeBackRequests(of: instance, branch)
         let place = RequestPlace(instance: instance, branch: branch, sequence: next)
-        switch try port.holdRequest(asked, isMultipart: asked.parts != nil, place) {
+        switch try port.holdRequest(asked, isMultipart: asked.isMultipart, place) {
         case .held:
             end.news = .attempted
         case .full:
@@ -94,13 +99,16 @@ extension Executor {
         of request: HTTPRequest,
         _ delivery: HTTPDelivery,
         attempt: Int32
-    ) -> StepEnd.News {
+    ) throws(Port.Failure) -> StepEnd.News {
         if answer.isWorthRetrying, attempt <= delivery.retries {
             let now = port.now()
             let pause = answer.pause(after: attempt, delivery, jitter: port.random(), now: now)
             return .delayed(until: now.advanced(byMicroseconds: max(pause, 1)))
         }
-        switch answer.result(of: request) {
+        let result = try answer.result(of: request, settings.http) { (text) throws(Port.Failure) in
+            try port.canStore(text)
+        }
+        switch result {
         case .completed(let envelope): return .completed(envelope)
         case .failed(let failure): return .failed(failure)
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
+public import DurableCore
 public import DurableModel
 
 /// Settings of an executor that may change between two turns.
@@ -16,6 +17,8 @@ public struct ExecutorSettings: Sendable {
     public var instanceSizeMax = 0
     /// Attempts of a step, as counted in probation, after which it is failed instead of run.
     public var stepAttemptsMax: Int32 = 10
+    /// What HTTP steps may ask and be answered.
+    public var http = HTTPLimits()
     /// Machines kept between turns.
     public var machinesMax = 256
     /// What the journals of machines that are kept between turns amount to, about in bytes.

@@ -247,6 +247,9 @@ public protocol ExecutorPort {
     /// Gives up whatever was asked for `branch`, or for all of the instance; a transfer ends at once.
     mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?)
 
+    /// Whether a text can be stored as it is: the database's encoding has all of its characters.
+    mutating func canStore(_ text: Bytes) throws(Failure) -> Bool
+
     /// Any number, for jitter.
     mutating func random() -> UInt64
 

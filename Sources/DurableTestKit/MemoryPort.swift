@@ -62,6 +62,7 @@ public struct MemoryPort: ExecutorPort {
         _ place: RequestPlace
     ) throws(SimulatedCrash) -> RequestHold {
         try world.boundary(born)
+        if let refusal = request.refusal { return .refused(refusal) }
         if world.random.chance(world.faults.interrupts) { return .full }
         world.network.hold(request, at: place)
         return .held
@@ -76,6 +77,8 @@ public struct MemoryPort: ExecutorPort {
     public mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?) {
         world.network.takeBack(instance, branch)
     }
+
+    public mutating func canStore(_ text: Bytes) -> Bool { true }
 
     public mutating func random() -> UInt64 { world.random.next() }
 

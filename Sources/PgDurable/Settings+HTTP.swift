@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 
 internal import CPostgres
+internal import DurableCore
 internal import DurableModel
 internal import DurablePostgres
 internal import PostgresExtension
@@ -132,10 +133,17 @@ enum HTTPSettings {
         settings.allowedHosts = allowedHosts.value.split(separator: UInt8(ascii: ",")).map { item in
             Bytes(item.filter { $0 > 0x20 })
         }.filter { !$0.isEmpty }
-        settings.responseSizeMax = Int64(maxResponseSize.value) * 1024
-        settings.requestSizeMax = maxRequestSize.value * 1024
-        settings.timeoutMaxMilliseconds = Int64(maxTimeout.value) * 1000
+        settings.limits = limits()
         return settings
+    }
+
+    static func limits() -> HTTPLimits {
+        var limits = HTTPLimits()
+        limits.requestSizeMax = Int64(maxRequestSize.value) * 1024
+        limits.responseSizeMax = Int64(maxResponseSize.value) * 1024
+        limits.resultSizeMax = Limits.resultSize
+        limits.timeoutMaxMilliseconds = Int64(maxTimeout.value) * 1000
+        return limits
     }
 
     /// What the HTTP worker works by.

@@ -223,7 +223,7 @@ extension Settings {
         settings.loopIntervalMin = Int64(loopMinInterval.value) * 1000
         settings.loopIterationsMax = Int64(loopMaxIterations.value)
         settings.stepAttemptsMax = Int32(clamping: maxStepCrashes.value)
-        settings.instanceSizeMax = maxInstanceSize.value << 20
+        settings.http = HTTPSettings.limits()
         return settings
     }
 

@@ -68,6 +68,11 @@ private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
             ("*", "anything", 1, true), ("*:443", "anything", 80, false), ("x:8080", "x", 8080, true),
             ("x:8080", "x", 80, false), ("[2606:4700::1]:443", "2606:4700::1", 443, true),
             ("[2606:4700::1]", "2606:4700::1", 5, true), ("", "x", 80, false),
+            ("2606:4700:0::0001", "[2606:4700::1]", 5, true), ("[2606:4700::1]", "2606:4700::2", 5, false),
+            ("9.9.9.9", "[::ffff:9.9.9.9]", 80, true), ("[::ffff:909:909]:80", "9.9.9.9", 80, true),
+            ("9.9.9.9", "64:ff9b::9.9.9.9", 80, true), ("9.9.9.9", "9.9.9.9.", 80, true),
+            ("9.9.9.9", "9.9.9.90", 80, false), ("*", "9.9.9.9", 80, true), ("*.9.9.9", "9.9.9.9", 80, false),
+            ("example.com.", "EXAMPLE.com", 80, true),
         ]
         for (pattern, host, port, fits) in cases {
             var policy = HTTPPolicy()
@@ -80,10 +85,18 @@ private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
                 "not \(pattern) \(host)"
             )
         }
-        for good in ["a", "*.a", "*", "a:1", "[::1]", "[::1]:65535", "1.2.3.4", "a-b_c.d"] {
+        for good in [
+            "a", "*.a", "*", "a:1", "[::1]", "[::1]:65535", "1.2.3.4", "1.2.3.4:80", "a-b_c.d", "::1", "a.b.",
+            "xn--bcher-kva.example", "3com.com",
+        ] {
             #expect(HTTPHost.isPattern(bytes(good)), "\(good)")
         }
-        for bad in ["", "*.", "a:", "a:0", "a:65536", "a:x", "a b", "http://a", "*.*", "a/b", "[::1", "é"] {
+        for bad in [
+            "", "*.", "a:", "a:0", "a:65536", "a:x", "a b", "http://a", "*.*", "a/b", "[::1", "é",
+            "*.0.0.1", "127.1", "0x7f.1", "2130706433", "1.2.3.256", "a..b", ".a", "[1.2.3.4]", "[::1]x",
+            "1:2",
+            "::1::", "[::1]:0", String(repeating: "a", count: 64), "\u{FF41}.example",
+        ] {
             #expect(!HTTPHost.isPattern(bytes(bad)), "\(bad)")
         }
     }
@@ -118,7 +131,7 @@ private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
             method: bytes("POST"),
             body: [],
             headers: [.init(name: bytes("A"), value: [])],
-            parts: [.init(name: bytes("n"), filename: nil, contentType: bytes("a/b"), data: [0, 255])],
+
             timeoutMilliseconds: 30_000,
             followsRedirects: true
         )
@@ -131,7 +144,6 @@ private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
         #expect(HTTPRequest(encoded: request.encoded()) == request)
         #expect(HTTPAnswer(encoded: answer.encoded()) == answer)
         var plain = request
-        plain.parts = nil
         plain.body = nil
         #expect(HTTPRequest(encoded: plain.encoded()) == plain)
         var random = SystemRandomNumberGenerator()
@@ -152,31 +164,44 @@ private func bytes(_ text: String) -> Bytes { Bytes(text.utf8) }
         }
     }
 
-    /// When a peer says to come back, and how waits grow without it.
-    @Test func pauses() {
-        var answer = HTTPAnswer(.answered)
-        answer.status = 503
-        var delivery = HTTPDelivery()
-        delivery.backoffMilliseconds = 1_000
-        let now = Timestamp(rawValue: 0)
-        func pause(_ attempt: Int32, random: UInt64 = 0) -> Int64 {
-            answer.pause(after: attempt, delivery, jitter: random, now: now)
+    /// An address in a URL where an allow list is in force, and names that no comparison can be trusted with.
+    @Test func refusals() {
+        var policy = HTTPPolicy()
+        policy.allowedHosts = [bytes("example.com"), bytes("9.9.9.9")]
+        func text(_ host: String) -> Bytes? { policy.refusal(ofHost: bytes(host), port: 80) }
+        let bare = bytes("Blocked: requests to bare IP addresses are not permitted")
+        for host in ["127.0.0.1", "[::1]", "::ffff:1.2.3.4", "8.8.8.8."] {
+            #expect(text(host) == bare, "\(host)")
         }
-        #expect(pause(1) == 1_000_000 && pause(2) == 2_000_000 && pause(5) == 16_000_000)
-        #expect(pause(40) == 3_600_000_000 && pause(.max) == 3_600_000_000)
-        for random in [UInt64(1), 499, 500, .max] {
-            #expect((500_000...1_000_000).contains(pause(1, random: random)))
+        for host in ["127.1", "2130706433", "0x7f000001", "localhost", "b\u{FC}cher.example"] {
+            #expect(text(host) == bytes("Blocked: '\(host)' is not in the allowed endpoint list"), "\(host)")
         }
-        for (text, expected) in [
-            ("7", 7_000_000), ("0", 0), ("99999999999999999999", 86_400_000_000), ("-5", 0),
-            ("Sat, 01 Jan 2000 00:01:00 GMT", 60_000_000), ("Fri, 31 Dec 1999 00:00:00 GMT", 0),
-            ("soon", 1_000_000), ("", 1_000_000),
+        #expect(text("9.9.9.9") == nil && text("EXAMPLE.COM.") == nil)
+        policy.allowedHosts = []
+        #expect(text("127.0.0.1") == nil && text("b\u{FC}cher.example") == nil)
+        policy.deniedHosts = [bytes("other.example")]
+        #expect(text("b\u{FC}cher.example") != nil, "may be another spelling of what is denied")
+        #expect(text("example.com") == nil)
+    }
+
+    /// IPv6 as it may be written, and what is no address.
+    @Test func spelledAddresses() {
+        let one = Bytes(repeating: 0, count: 15) + [1]
+        for text in ["::1", "0:0:0:0:0:0:0:1", "0000::0.0.0.1", "0:0::0:1"] {
+            #expect(HTTPAddress.parse6(bytes(text)) == one, "\(text)")
+        }
+        #expect(HTTPAddress.parse6(bytes("::")) == Bytes(repeating: 0, count: 16))
+        #expect(HTTPAddress.parse6(bytes("1::"))?.first == 0 && HTTPAddress.parse6(bytes("1::"))?[1] == 1)
+        for text in [
+            "", ":", ":::", "1", "1:", ":1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::",
+            "g::",
+            "1:2:3:4:5:6:7::8", "::1.2.3", "::1.2.3.4.5", "1.2.3.4::", "fe80::1%eth0", "1:2:3:4:5:6:7:8:",
+            "::256.1.1.1",
         ] {
-            answer.headers = bytes("Retry-After: \(text)\n")
-            #expect(pause(1) == Int64(expected), "\(text)")
+            #expect(HTTPAddress.parse6(bytes(text)) == nil, "\(text)")
         }
-        answer.status = 500
-        answer.headers = bytes("retry-after: 7\n")
-        #expect(pause(1) == 1_000_000)
+        for text in ["1.2.3", "01.2.3.4", "1.2.3.4.5", "256.1.1.1", "1.2.3.", "a.b.c.d", "1..2.3"] {
+            #expect(HTTPAddress.parse4(bytes(text)[...]) == nil, "\(text)")
+        }
     }
 }

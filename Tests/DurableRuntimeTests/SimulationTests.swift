@@ -125,7 +125,7 @@ struct SimulationTests {
         for (query, sqlstate, sent) in [
             (#"{"url":"http://peer/fail","method":"GET"}"#, "08P01", 1),
             (#"{"url":"http://peer/fail","method":"GET","retries":2,"backoff_milliseconds":10}"#, "08P01", 3),
-            ("{}", "22023", 0), (#"{"url":"http:///x","method":"GET"}"#, "22023", 0),
+            ("{}", "22023", 0), (#"{"url":"http:///x","method":"GET"}"#, "42501", 0),
         ] {
             let world = world(.http(query))
             for _ in 0..<20 where outcome(world) == nil { world.run() }

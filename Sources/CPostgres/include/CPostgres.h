@@ -69,6 +69,12 @@ pgs_error *pgs_error_new(pgs_origin origin);
 void pgs_error_set(pgs_error *error, pgs_field field, const uint8_t *PGS_NULLABLE bytes, size_t length);
 /* A caught server error that was neither thrown on nor rolled back; every guarded call refuses until then. */
 bool pgs_error_is_pending(void);
+/*
+ * Whether a text (UTF-8) could be stored: it is well formed, has no NUL, and every character of it exists in the
+ * server's encoding. Needs a healthy transaction unless that is UTF8 or SQL_ASCII.
+ */
+pgs_error *PGS_NULLABLE pgs_text_is_storable(const uint8_t *bytes, size_t length, bool *out);
+
 /* The server's text as UTF-8 (palloc'ed or `bytes` itself). Needs a healthy transaction unless encodings agree. */
 pgs_error *PGS_NULLABLE pgs_utf8_from_server(
     const uint8_t *bytes, size_t length, const uint8_t *PGS_NULLABLE *PGS_NONNULL out, size_t *out_length);
