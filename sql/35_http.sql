@@ -1,5 +1,5 @@
--- HTTP steps. Who may use them is decided when they run, by EXECUTE on the functions with five arguments; the others
--- only build the same graphs.
+-- HTTP steps. Who may use them, in both forms and when they run, is decided by EXECUTE on the functions with five
+-- arguments.
 CREATE FUNCTION df.http(
     url text, method text DEFAULT 'POST', body text DEFAULT NULL, headers jsonb DEFAULT NULL,
     timeout_seconds int4 DEFAULT 30)
@@ -9,18 +9,22 @@ CREATE FUNCTION df.http_multipart(
     timeout_seconds int4 DEFAULT 30)
     RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_http_multipart';
 
--- The same with more to say. `retries` has no default and stands where the others take a text, and what follows has
--- the same types there, so that no call fits both, whatever literals it has.
+-- The same with more to say: where redirects may lead, and how often the request is sent.
+--
+-- A call that gives one of the last four arguments fits these only. A call that gives none fits both, and its URL
+-- decides: for a literal, and for every type but varchar, text is the better match, as the preferred type of its
+-- category, so that the functions above are found whatever else the call has. A varchar is found here and loses
+-- nothing by it: with the defaults of the last four both build the same. A parameter of no known type becomes text.
 CREATE FUNCTION df.http(
-    url text, retries int4, body text DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds int4 DEFAULT 30,
-    method text DEFAULT 'POST', backoff interval DEFAULT '1 second', follow_redirects bool DEFAULT false,
-    on_unknown text DEFAULT 'retry')
-    RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_http_retrying';
+    url varchar, method text DEFAULT 'POST', body text DEFAULT NULL, headers jsonb DEFAULT NULL,
+    timeout_seconds int4 DEFAULT 30, follow_redirects bool DEFAULT false, retries int4 DEFAULT 0,
+    backoff interval DEFAULT '1 second', on_unknown text DEFAULT 'retry')
+    RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_http_delivered';
 CREATE FUNCTION df.http_multipart(
-    url text, retries int4, parts jsonb DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds int4 DEFAULT 30,
-    method text DEFAULT 'POST', backoff interval DEFAULT '1 second', follow_redirects bool DEFAULT false,
-    on_unknown text DEFAULT 'retry')
-    RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_http_multipart_retrying';
+    url varchar, method text DEFAULT 'POST', parts jsonb DEFAULT NULL, headers jsonb DEFAULT NULL,
+    timeout_seconds int4 DEFAULT 30, follow_redirects bool DEFAULT false, retries int4 DEFAULT 0,
+    backoff interval DEFAULT '1 second', on_unknown text DEFAULT 'retry')
+    RETURNS text LANGUAGE c AS 'MODULE_PATHNAME', 'df_http_multipart_delivered';
 
 -- Rules per role, 'public' for every role; for superusers.
 CREATE FUNCTION df.http_allow(role text, pattern text) RETURNS void

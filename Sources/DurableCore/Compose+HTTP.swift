@@ -23,16 +23,16 @@ public struct HTTPArguments: Sendable {
 
 /// What the original does not have: when to ask again, and where a redirect may lead.
 public struct HTTPOptions: Sendable {
+    public var followsRedirects: Bool
     public var retries: Int32
     public var backoffMilliseconds: Int64
-    public var followsRedirects: Bool
     /// "retry" or "fail".
     public var onUnknown: Bytes
 
-    public init(retries: Int32, backoffMilliseconds: Int64, followsRedirects: Bool, onUnknown: Bytes) {
+    public init(followsRedirects: Bool, retries: Int32, backoffMilliseconds: Int64, onUnknown: Bytes) {
+        self.followsRedirects = followsRedirects
         self.retries = retries
         self.backoffMilliseconds = backoffMilliseconds
-        self.followsRedirects = followsRedirects
         self.onUnknown = onUnknown
     }
 }
@@ -90,10 +90,14 @@ extension Compose {
         guard [Bytes("retry".utf8), Bytes("fail".utf8)].contains(options.onUnknown) else {
             throw EnvelopeError(.invalidParameterValue, "on_unknown must be 'retry' or 'fail'")
         }
-        config.member("follow_redirects", bool: options.followsRedirects)
-        config.member("retries", integer: Int64(options.retries))
-        config.member("backoff_milliseconds", integer: options.backoffMilliseconds)
-        config.member("on_unknown", string: options.onUnknown)
+        // What is as it would be anyway is left out: the envelope is then the one of the functions without options.
+        let usual = HTTPDelivery()
+        if options.followsRedirects { config.member("follow_redirects", bool: true) }
+        if options.retries != usual.retries { config.member("retries", integer: Int64(options.retries)) }
+        if options.backoffMilliseconds != usual.backoffMilliseconds {
+            config.member("backoff_milliseconds", integer: options.backoffMilliseconds)
+        }
+        if options.onUnknown != Bytes("retry".utf8) { config.member("on_unknown", string: options.onUnknown) }
     }
 
     /// Scheme, method and timeout, in this order; the method in upper case.

@@ -90,6 +90,14 @@ enum Access {
         return try isAtHome(row.home, roleName: row.roleName) ? row : nil
     }
 
+    /// Refuses a caller without EXECUTE on `df.http` or `df.http_multipart` of five arguments, as the server does.
+    static func checkRequests(_ name: StaticString, isMultipart: Bool) throws(PostgresError) {
+        let may = try ServerPort.mayRequest(pgs_user_current(), isMultipart: isMultipart)
+        guard may else {
+            throw PostgresError(.insufficientPrivilege, "permission denied for function \(name)")
+        }
+    }
+
     /// The name of a role, in UTF-8.
     static func roleName(_ role: UInt32) throws(PostgresError) -> Bytes? {
         try Submitter.roleName(role)

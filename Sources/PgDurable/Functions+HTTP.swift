@@ -9,86 +9,86 @@ internal import PostgresExtension
 @c(df_http_swift)
 func dfHTTP(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        try request(call, Places(body: 2), multipart: false)
+        try request(call, .plain, hasOptions: false)
     }
 }
 
 @c(df_http_multipart_swift)
 func dfHTTPMultipart(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        try request(call, Places(body: 2), multipart: true)
+        try request(call, .multipart, hasOptions: false)
     }
 }
 
-@c(df_http_retrying_swift)
-func dfHTTPRetrying(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+@c(df_http_delivered_swift)
+func dfHTTPDelivered(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        try request(call, Places(retries: 1, method: 5, body: 2), multipart: false)
+        try request(call, .plain, hasOptions: true)
     }
 }
 
-@c(df_http_multipart_retrying_swift)
-func dfHTTPMultipartRetrying(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
+@c(df_http_multipart_delivered_swift)
+func dfHTTPMultipartDelivered(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlFunction(fcinfo, failure) { call throws(PostgresError) in
-        try request(call, Places(retries: 1, method: 5, body: 2), multipart: true)
+        try request(call, .multipart, hasOptions: true)
     }
 }
 
-/// Where the arguments of the four functions stand.
-private struct Places {
-    var retries: Int?
-    var method = 1
-    /// The body or the parts; headers and timeout follow, then the options.
-    var body: Int
+/// The two functions, and the arguments that they have in common.
+private struct RequestFunction {
+    var name: StaticString
+    var isMultipart: Bool
+
+    static let plain = RequestFunction(name: "http", isMultipart: false)
+    static let multipart = RequestFunction(name: "http_multipart", isMultipart: true)
 }
 
 private func request(
     _ call: borrowing SQLCall,
-    _ places: Places,
-    multipart: Bool
+    _ function: RequestFunction,
+    hasOptions: Bool
 ) throws(PostgresError) -> SQLValue {
+    if hasOptions { try Access.checkRequests(function.name, isMultipart: function.isMultipart) }
     guard HTTPSettings.enabled.value else {
         throw PostgresError(
             .featureNotSupported,
-            "df.http\(multipart ? "_multipart" : "")() is disabled",
+            "df.\(function.name)() is disabled",
             hint:
                 "The setting is pg_durable.http_enabled; the original's build feature was 'http-allow-azure-domains'."
         )
     }
-    guard !call.isNull(0) else { throw nullArgument(0, "url") }
-    guard !call.isNull(places.method) else { throw nullArgument(places.method, "method") }
-    let timeoutPlace = places.body + 2
-    guard let timeout = try call.optionalInt32(timeoutPlace) else {
-        throw nullArgument(timeoutPlace, "timeout_seconds")
+    for (place, name) in [(0, "url"), (1, "method")] where call.isNull(place) {
+        throw nullArgument(place, name)
     }
+    guard let timeout = try call.optionalInt32(4) else { throw nullArgument(4, "timeout_seconds") }
     var arguments = HTTPArguments(
         url: try call.text(0, atMost: Limits.graphSize, "url"),
-        method: try call.text(places.method, atMost: Limits.nameSize, "method"),
+        method: try call.text(1, atMost: Limits.nameSize, "method"),
         timeoutSeconds: timeout
     )
-    if multipart {
-        arguments.parts = try call.optionalJSONBText(places.body)
+    if function.isMultipart {
+        arguments.parts = try call.optionalJSONBText(2)
     } else {
-        arguments.body = call.isNull(places.body) ? nil : try call.graph(places.body)
+        arguments.body = call.isNull(2) ? nil : try call.graph(2)
     }
-    arguments.headers = try call.optionalJSONBText(places.body + 1)
-    if let retriesPlace = places.retries {
-        let after = timeoutPlace + 2
-        guard let retries = try call.optionalInt32(retriesPlace) else {
-            throw nullArgument(retriesPlace, "retries")
-        }
-        for (place, name) in [(after, "backoff"), (after + 1, "follow_redirects"), (after + 2, "on_unknown")]
-        where call.isNull(place) { throw nullArgument(place, name) }
-        arguments.options = HTTPOptions(
-            retries: retries,
-            backoffMilliseconds: try call.interval(after) / 1000,
-            followsRedirects: try call.bool(after + 1),
-            onUnknown: try call.text(after + 2, atMost: Limits.nameSize, "on_unknown")
-        )
-    }
+    arguments.headers = try call.optionalJSONBText(3)
+    if hasOptions { arguments.options = try options(call) }
     return try composed { () throws(EnvelopeError) in
-        multipart ? try Compose.httpMultipart(arguments) : try Compose.http(arguments)
+        function.isMultipart ? try Compose.httpMultipart(arguments) : try Compose.http(arguments)
     }
+}
+
+private func options(_ call: borrowing SQLCall) throws(PostgresError) -> HTTPOptions {
+    for (place, name) in [(5, "follow_redirects"), (6, "retries"), (7, "backoff"), (8, "on_unknown")]
+    where call.isNull(place) {
+        throw nullArgument(place, name)
+    }
+    return HTTPOptions(
+        followsRedirects: try call.bool(5),
+        retries: try call.optionalInt32(6) ?? 0,
+        backoffMilliseconds: try call.interval(7) / 1000,
+        onUnknown: try call.text(8, atMost: Limits.nameSize, "on_unknown")
+    )
 }
 
 // MARK: Rules

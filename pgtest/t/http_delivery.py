@@ -19,7 +19,7 @@ suite.prepare = prepare_http
 def retries(cluster):
     """429 and 5xx are tried again when asked for, with the same key; the waits are durable timers."""
     with cluster.connect(user="alice") as session:
-        graph = "df.http(%s, %d, method => 'GET', backoff => '100 ms')"
+        graph = "df.http(%s, 'GET', retries => %d, backoff => '100 ms')"
         for path in ("flaky/2/503", "flaky/1/429"):
             got = answer(session, graph % (literal(peer.url(path)), 3))
             same(got["status"], 200)
@@ -126,7 +126,7 @@ def worker_dies(cluster):
     with cluster.connect(user="alice") as session:
         def begin():
             again = start(session, http("slow/3/again"))
-            once = start(session, "df.http(%s, 0, method => 'GET', on_unknown => 'fail')"
+            once = start(session, "df.http(%s, 'GET', on_unknown => 'fail')"
                          % literal(peer.url("slow/3/once")))
             wait_until(lambda: peer.arrived("/slow/3/again") and peer.arrived("/slow/3/once"), 20, "both arrive")
             return again, once

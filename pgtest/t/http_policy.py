@@ -39,8 +39,6 @@ def nothing_leaves_when_forbidden(cluster):
             graph = "df.http(%s, 'GET', NULL, jsonb_build_object(%s, 'v'))" % (
                 literal("http://127.0.0.1:%d/" % port), "E" + literal(header.replace("\r\n", "\\r\\n")))
             failure(session, graph)
-        failure(session, "df.http(%s, 'GET', NULL, jsonb_build_object('X-A', E'1\\r\\nX-B: 2'))"
-                % literal("http://127.0.0.1:%d/" % port))
         has(failure(session, http("http:///p")), "Blocked: unable to extract hostname")
     try:
         listener.accept()
@@ -50,7 +48,7 @@ def nothing_leaves_when_forbidden(cluster):
     # The header with a line break is refused for those who may connect, too.
     with cluster.connect(user="alice") as session:
         has(failure(session, "df.http(%s, 'GET', NULL, jsonb_build_object('X-A', E'1\\r\\nX-B: 2'))"
-                    % literal(peer.url("echo"))), "invalid HTTP header")
+                    % literal(peer.url("echo"))), "header \"X-A\" holds a control character")
 
 
 @suite.test
@@ -76,7 +74,7 @@ def rights_and_rules(cluster):
         with cluster.connect(user="Needs Quotes") as quoted:
             has(failure(quoted, http("echo/quoted")), "Blocked: address")
         cluster.query("SELECT df.http_allow('alice', 'allowed.example'), df.http_allow('alice', '127.0.0.1:1')")
-        has(failure(session, http("echo/rules")), "Blocked: '127.0.0.1' is not in the allowed endpoint list")
+        has(failure(session, http("echo/rules")), "Blocked: requests to bare IP addresses are not permitted")
         cluster.query("SELECT df.http_allow('alice', '127.0.0.1:%d')" % peer.port)
         answer(session, http("echo/rules"))
         cluster.query("SELECT df.http_deny('public', '127.0.0.1')")
@@ -112,14 +110,14 @@ def redirects(cluster):
     with cluster.connect(user="alice") as session:
         target = "redirect/127.0.0.1:%d/echo/hop" % other.port
         same(answer(session, http(target))["status"], 302)
-        graph = "df.http(%s, 0, headers => '{\"Authorization\": \"x\", \"X-Key\": \"y\", \"Accept\": \"z\"}', " \
-                "method => 'GET', follow_redirects => true)" % literal(peer.url(target))
+        graph = "df.http(%s, 'GET', headers => '{\"Authorization\": \"x\", \"X-Key\": \"y\", " \
+                "\"Accept\": \"z\"}', follow_redirects => true)" % literal(peer.url(target))
         sent = json.loads(answer(session, graph)["body"])
         same(sent["path"], "/echo/hop")
         assert "Authorization" not in sent["headers"] and "X-Key" not in sent["headers"], sent
         same(sent["headers"]["Accept"], "z")
         cluster.query("SELECT df.http_allow('alice', '127.0.0.1:%d')" % peer.port)
-        has(failure(session, graph), "is not in the allowed endpoint list")
+        has(failure(session, graph), "Blocked: requests to bare IP addresses are not permitted")
         cluster.query("SELECT df.http_forget(role, pattern) FROM df.http_rules()")
 
 
