@@ -133,10 +133,12 @@ CREATE TABLE df_internal.variables (
 
 -- Which hosts a role (0: every role) may ask over HTTP; written by superusers.
 CREATE TABLE df_internal.http_rules (
+    home int8 NOT NULL,
     role oid NOT NULL,
     allowed int2 NOT NULL,
     pattern text COLLATE "C" NOT NULL,
-    PRIMARY KEY (role, pattern)
+    role_name text COLLATE "C" NOT NULL,
+    PRIMARY KEY (home, role, pattern)
 );
 
 ALTER TABLE df_internal.catalog ENABLE ROW LEVEL SECURITY;
@@ -178,3 +180,4 @@ SELECT pg_catalog.pg_extension_config_dump('df_internal.timers', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.signals', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.requests', '');
 SELECT pg_catalog.pg_extension_config_dump('df_internal.variables', '');
+SELECT pg_catalog.pg_extension_config_dump('df_internal.http_rules', '');

@@ -31,17 +31,18 @@ enum Orphans {
                         return true
                     }
                 }
+                try RequestRules.remove(role: role)
             }
             done.insert(role)
         }
     }
 
-    /// Every role that has an instance or a variable; one index probe each.
+    /// Every role that has an instance, a variable or a rule.
     private static func rolesWithRows() throws(PostgresError) -> [UInt32] {
         try ServerPort.transaction { () throws(PostgresError) in
             let instances = try Storage.rolesWithInstances(.latest)
             let variables = try Storage.roles(Tables.variables, index: "variables_pkey", column: 0, .latest)
-            return Set(instances + variables).sorted()
+            return Set(instances + variables + (try RequestRules.roles())).sorted()
         }
     }
 

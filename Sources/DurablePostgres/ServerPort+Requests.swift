@@ -157,6 +157,14 @@ extension ServerPort {
                 hint: Bytes("The setting is pg_durable.http_enabled.".utf8)
             )
         }
+        // A list that cannot be read may have meant anything.
+        if let item = settings.allowedHosts.first(where: { !HTTPHost.isPattern($0) }) {
+            return StepFailure(
+                sqlstate: Bytes("42501".utf8),
+                message: Bytes("Blocked: \"pg_durable.http_allowed_hosts\" cannot be read".utf8),
+                detail: Bytes("\"".utf8) + item + Bytes("\" in it is not a pattern of hosts.".utf8)
+            )
+        }
         return nil
     }
 }

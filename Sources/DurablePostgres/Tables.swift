@@ -36,7 +36,10 @@ enum Tables {
         "requests",
         [PGS_INT8, PGS_INT8, PGS_TIMESTAMPTZ, PGS_OID, PGS_INT2, PGS_TEXT]
     )
-    static let httpRules = TableShape("http_rules", [PGS_OID, PGS_INT2, PGS_TEXT])
+    static let httpRules = TableShape(
+        "http_rules",
+        [PGS_INT8, PGS_OID, PGS_INT2, PGS_TEXT, PGS_TEXT]
+    )
     static let variables = TableShape(
         "variables",
         [PGS_OID, PGS_INT8, PGS_INT8, PGS_TEXT, PGS_TEXT, PGS_TEXT]

@@ -102,25 +102,18 @@ private func changeRule(
     try Access.checkSuperuser("must be superuser to call \(function)")
     let name = try call.text(0, atMost: Limits.nameSize, "role")
     let pattern = try call.text(1, atMost: Limits.nameSize, "pattern")
-    guard HTTPHost.isPattern(pattern) else {
+    guard isAllowed == nil || HTTPHost.isPattern(pattern) else {
         throw PostgresError(
             .invalidParameterValue,
             "\"\(shown(pattern))\" is not a pattern of hosts",
-            hint: "A pattern is a host name, *.domain, or *, and may end with :port."
+            hint:
+                "A pattern is a host name in ASCII (xn--…), an address as it is usually written, *.domain, or *; "
+                + "it may end with :port."
         )
     }
-    var role: UInt32 = 0
-    if name != Bytes("public".utf8) {
-        try check(
-            name.withUnsafeBufferPointer { bytes in
-                bytes.baseAddress.flatMap { pgs_role_by_name($0, bytes.count, &role) }
-            }
-        )
-        guard role != 0 else {
-            throw PostgresError(.undefinedObject, "role \"\(shown(name))\" does not exist")
-        }
+    guard try RequestRules.set(pattern, roleName: name, isAllowed: isAllowed) else {
+        throw PostgresError(.undefinedObject, "role \"\(shown(name))\" does not exist")
     }
-    try RequestRules.set(pattern, role: role, isAllowed: isAllowed)
     return .void
 }
 
@@ -150,9 +143,8 @@ func dfHTTPRules(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { _, rows throws(PostgresError) in
         try Access.check()
         for rule in try RequestRules.every() {
-            let name = rule.role == 0 ? Bytes("public".utf8) : try Access.roleName(rule.role)
-            guard let name else { continue }
-            try rows.append([.text(name), .text(rule.pattern), .bool(rule.isAllowed)])
+            let name = rule.isCopied ? nil : try Access.roleName(rule.role)
+            try rows.append([.text(name ?? rule.roleName), .text(rule.pattern), .bool(rule.isAllowed)])
         }
     }
 }

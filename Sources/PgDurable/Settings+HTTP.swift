@@ -130,9 +130,13 @@ enum HTTPSettings {
         var settings = RequestSettings()
         settings.isEnabled = enabled.value
         settings.allowsPrivateNetworks = allowPrivateNetworks.value
-        settings.allowedHosts = allowedHosts.value.split(separator: UInt8(ascii: ",")).map { item in
-            Bytes(item.filter { $0 > 0x20 })
-        }.filter { !$0.isEmpty }
+        let listed = allowedHosts.value.filter { $0 > 0x20 }
+        if !listed.isEmpty {
+            settings.allowedHosts = listed.split(
+                separator: UInt8(ascii: ","),
+                omittingEmptySubsequences: false
+            ).map { Bytes($0) }
+        }
         settings.limits = limits()
         return settings
     }
