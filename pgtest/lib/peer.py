@@ -11,7 +11,22 @@ import subprocess
 import tempfile
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+
+def brotli(text):
+    """A stream of one stored block (RFC 7932, 9.2), after a window of 64 kB, and an empty last one."""
+    return ((len(text) - 1) << 4 | 1 << 20).to_bytes(3, "little") + text + b"\3"
+
+
+def zstd(text):
+    """A frame of one raw block (RFC 8878, 3.1.1), its size in one byte."""
+    return b"\x28\xb5\x2f\xfd\x20" + bytes([len(text)]) + (len(text) << 3 | 1).to_bytes(3, "little") + text
+
+
+CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli, "zstd": zstd, "identity": bytes}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -62,7 +77,34 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, bytes.fromhex(words[1]), headers)
 
     def do_redirect(self, words, body, turn):
-        self.reply(302, b"", [("Location", "http://" + "/".join(words[1:]))])
+        """/redirect/[STATUS/]HOST/PATH"""
+        status = int(words.pop(1)) if words[1].isdigit() else 302
+        self.reply(status, b"", [("Location", self.headers.get("x-scheme", "http") + "://" + "/".join(words[1:]))])
+
+    def do_hops(self, words, body, turn):
+        """/hops/N: redirects to itself with one less, by a path alone."""
+        if int(words[1]) > 0:
+            return self.reply(302, b"", [("Location", "/hops/%d" % (int(words[1]) - 1))])
+        self.echo(200, body)
+
+    def do_after(self, words, body, turn):
+        """/after/N/STATUS/VALUE: fails N times with that Retry-After."""
+        self.echo(200 if turn > int(words[1]) else int(words[2]), body, [("Retry-After", unquote(words[3]))])
+
+    def do_raw(self, words, body, turn):
+        """/raw/HEX: those bytes as the whole answer, and the end."""
+        self.wfile.write(bytes.fromhex(words[1]))
+        self.close_connection = True
+
+    def do_coded(self, words, body, turn):
+        """/coded/CODING: the same text, packed."""
+        self.reply(200, CODINGS[words[1]](b"unpacked"),
+                   [("Content-Encoding", words[1]), ("Content-Type", "text/plain")])
+
+    def do_sticky(self, words, body, turn):
+        """What a browser would remember."""
+        self.echo(200, body, [("Set-Cookie", "a=b; Path=/"), ("Alt-Svc", "h2=\":1\"; persist=1"),
+                              ("Strict-Transport-Security", "max-age=31536000")])
 
     def do_big(self, words, body, turn):
         """/big/BYTES"""
@@ -77,9 +119,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_bomb(self, words, body, turn):
         packed = gzip.compress(b"\0" * (200 * 1024 * 1024), 9)
         self.reply(200, packed, [("Content-Encoding", "gzip")])
-
-    def do_gzip(self, words, body, turn):
-        self.reply(200, gzip.compress(b"unpacked"), [("Content-Encoding", "gzip"), ("Content-Type", "text/plain")])
 
     def do_chunked(self, words, body, turn):
         self.send_response(200)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """HTTP steps against a real peer on loopback: what is sent, what comes back, what is refused when it is built."""
+import base64
 import json
 import os
 import socket
@@ -9,7 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from http_suite import answer, failure, http, peer, prepare_http, worker_of  # noqa: E402
-from suite import Suite, has, literal, output, run, same  # noqa: E402
+from peer import CODINGS  # noqa: E402
+from suite import Suite, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
 
 # alone
 
@@ -39,7 +41,6 @@ def results(cluster):
             same((got["status"], got["ok"]), (status, ok))
         has(failure(session, http("status/500")), "HTTP GET %s returned 500: {" % peer.url("status/500"))
         same(answer(session, http("twice"))["headers"]["x-twice"], "last")
-        same(answer(session, http("gzip"))["body"], "unpacked")
         same(answer(session, http("chunked"))["body"], "one two three")
         for path, encoding, body in (
                 ("type/68c3a9/none", "text", "hé"), ("type/ff00/none", "base64", "/wA="),
@@ -130,6 +131,114 @@ def failures(cluster):
         worker = worker_of(cluster)
         peak = next(int(line.split()[1]) for line in open("/proc/%s/status" % worker) if line.startswith("VmHWM"))
         assert peak < 200_000, "the worker took %d kB" % peak
+
+
+@suite.test
+def codings(cluster):
+    """What the peer packs is unpacked, and the envelope says nothing of the packing."""
+    with cluster.connect(user="alice") as session:
+        for coding in CODINGS:
+            got = answer(session, http("coded/" + coding))
+            same((got["body"], got["encoding"]), ("unpacked", "text"), coding)
+            if coding != "identity":
+                same({"content-encoding", "content-length"} & set(got["headers"]), set(), coding)
+        same(answer(session, http("coded/identity"))["headers"]["content-length"], "8")
+        asked = json.loads(answer(session, http("echo/accepts"))["body"])["headers"]["Accept-Encoding"]
+        same(sorted(asked.replace(" ", "").split(",")), sorted(set(CODINGS) - {"identity"}))
+
+
+@suite.test
+def odd_answers(cluster):
+    """Answers without a body, with interim ones before them, with more than they promise, with fields nobody can read."""
+    def raw(text):
+        return http("raw/" + text.replace("\n", "\r\n").encode("latin-1").hex())
+    with cluster.connect(user="alice") as session:
+        for status in (204, 304):
+            got = answer(session, raw("HTTP/1.1 %d Nothing\nX-A: b\nContent-Length: 5\n\n" % status))
+            same((got["status"], got["body"], got["encoding"], got["headers"]["x-a"]), (status, "", "text", "b"))
+        got = answer(session, raw("HTTP/1.1 100 Continue\nX-A: 1\n\nHTTP/1.1 103 Early\nX-B: 2\n\n"
+                                  "HTTP/1.1 200 OK\nX-C: 3\nContent-Length: 2\n\nhi"))
+        same((got["status"], got["body"], sorted(got["headers"])), (200, "hi", ["content-length", "x-c"]))
+        got = answer(session, raw("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi, and HTTP/1.1 500 that nobody asked for"))
+        same((got["status"], got["body"]), (200, "hi"))
+        # What came after the promised length is not taken for the answer to the next request.
+        same(answer(session, http("echo/next"))["status"], 200)
+        got = answer(session, raw("HTTP/1.0 200 OK\n\nto the end"))
+        same((got["body"], got["headers"]), ("to the end", {}))
+        got = answer(session, raw("HTTP/1.1 200 OK\nX-A: \xff\nX-B:  b \nx-b: last\nX-Long: %s\n\n" % ("y" * 5000)))
+        same((got["headers"]["x-b"], "x-a" in got["headers"], len(got["headers"]["x-long"])), ("last", False, 5000))
+        # One header with a line break inside is two headers, and the end of headers is the end, as everywhere.
+        got = answer(session, raw("HTTP/1.1 200 OK\nX-A: 1\nX-Injected: 2\n\nHTTP/1.1 200 OK\n\nsplit"))
+        same((got["body"], got["headers"]), ("HTTP/1.1 200 OK\r\n\r\nsplit", {"x-a": "1", "x-injected": "2"}))
+        for text in ("", "nonsense\n\n", "HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 6\n\nhello",
+                     "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nzz\n\n"):
+            has(failure(session, raw(text)), "HTTP request failed: ")
+        same(answer(session, http("echo/alive"))["status"], 200)
+
+
+@suite.test
+def limits(cluster):
+    """Each limit fails the step with the name of its setting and the value that it really has."""
+    def report(session, graph):
+        instance = run(session, graph, status="failed")
+        return output(session, instance), json.loads(session.value("SELECT df.error($1)::text", instance))
+
+    def of_role(name, value):
+        cluster.query("ALTER ROLE alice SET pg_durable.%s = '%s'" % (name, value))
+
+    with cluster.connect(user="alice") as session:
+        of_role("http_max_request_size", "2kB")
+        text, error = report(session, http("echo/size", "POST", ", repeat('x', 3000)"))
+        has(text, '"pg_durable.http_max_request_size"')
+        same((error["sqlstate"], "2kB" in error["hint"]), ("54000", True))
+        part = "jsonb_build_array(jsonb_build_object('name', 'a', 'data_b64', repeat('aGlo', 1500)))"
+        has(report(session, "df.http_multipart(%s, 'POST', %s)" % (literal(peer.url("echo/size")), part))[0],
+            '"pg_durable.http_max_request_size"')
+        same(peer.arrived("/echo/size"), [])
+        of_role("http_max_response_size", "1MB")
+        text, error = report(session, http("big/1048577"))
+        has(text, 'Failed to read response body: it exceeds "pg_durable.http_max_response_size"')
+        has(error["hint"], "1MB")
+        same(len(answer(session, http("big/1048576"))["body"]), 1048576)
+        of_role("http_max_timeout", "1s")
+        text, error = report(session, http("slow/30"))
+        same(text, "HTTP timeout after 1s: " + peer.url("slow/30"))
+        has(error["hint"], '"pg_durable.http_max_timeout" is 1 seconds')
+        cluster.query("ALTER ROLE alice RESET ALL")
+        cluster.query("ALTER ROLE alice SET pg_durable.http_allow_private_networks = on")
+        # Control characters take six times their room in JSON; the body itself is far below any limit.
+        cluster.reload(**{"pg_durable.max_result_size": "64kB"})
+        path = "type/" + "01" * 20000 + "/none"
+        wait_until(lambda: settle(session, start(session, http(path))) == "failed", 10, "the limit holds")
+        text, error = report(session, http(path))
+        has(text, 'HTTP response exceeds "pg_durable.max_result_size"')
+        has(error["hint"], "64kB")
+        same(len(answer(session, http("type/" + "61" * 20000 + "/none"))["body"]), 20000)
+        cluster.reload(**{"pg_durable.max_result_size": "16MB"})
+
+
+@suite.test
+def encodings(cluster):
+    """In a database of another encoding a body that it lacks is base64, and a failure has "?"; no executor ends."""
+    for encoding, fits, lacks in (("LATIN1", "h\u00e9", "\u20ac"), ("EUC_JP", "\u65e5\u672c", "\u20ac\U0001f600")):
+        db = encoding.lower()
+        cluster.psql("CREATE DATABASE %s TEMPLATE template0 ENCODING %s LC_COLLATE 'C' LC_CTYPE 'C'" % (db, encoding))
+        cluster.psql("SET client_min_messages = warning; CREATE EXTENSION pg_durable;"
+                     "SELECT df.grant_usage('alice', include_http => true)", db=db)
+        with cluster.connect(user="alice", db=db, client_encoding="UTF8") as session:
+            for text, known in ((fits, True), (lacks, False)):
+                path = "type/%s/text/plain" % text.encode().hex()
+                got = answer(session, http(path))
+                same((got["encoding"], got["body"]),
+                     ("text", text) if known else ("base64", base64.b64encode(text.encode()).decode()), encoding)
+            got = answer(session, http("raw/" + ("HTTP/1.1 200 OK\r\nX-A: %s\r\nX-B: b\r\n\r\n" % lacks).encode().hex()))
+            same(got["headers"], {"x-b": "b"})
+            path = "raw/" + ("HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n%s" % lacks).encode().hex()
+            has(failure(session, http(path)), "returned 500: " + base64.b64encode(lacks.encode()).decode())
+            # A URL can come from escapes that the database's encoding could not spell.
+            envelope = '{"node_type":"HTTP","query":"{\\"url\\":\\"http://127.0.0.1:1/\\\\ud83d\\\\ude00\\",' \
+                       '\\"method\\":\\"GET\\"}"}'
+            has(failure(session, literal(envelope)), "HTTP connection failed: http://127.0.0.1:1/? - error sending")
 
 
 suite.main()
