@@ -161,8 +161,8 @@ class Peer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 4096
 
-    def __init__(self, address="127.0.0.1", tls=None):
-        super().__init__((address, 0), Handler)
+    def __init__(self, address="127.0.0.1", tls=None, port=0):
+        super().__init__((address, port), Handler)
         self.lock, self.seen, self.turns = threading.Lock(), [], {}
         self.port = self.server_address[1]
         if tls:

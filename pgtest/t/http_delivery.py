@@ -4,6 +4,7 @@
 import os
 import sys
 import time
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from http_suite import answer, failure, http, peer, prepare_http, worker_of  # noqa: E402
@@ -34,6 +35,70 @@ def retries(cluster):
         session.execute("CREATE TABLE alice.rounds (n int)")
         run(session, loop)
         same(len({entry[2]["Idempotency-Key"] for entry in peer.arrived("/echo/round")}), 3)
+
+
+@suite.test
+def retry_after(cluster):
+    """A peer may say when to come back: in seconds or as a date, in the past or far away; nonsense counts as nothing."""
+    def passes(session, value, status=503, backoff="10 ms"):
+        begin = time.monotonic()
+        path = "after/1/%d/%s" % (status, quote(value))
+        instance = start(session, "df.http(%s, 'GET', retries => 1, backoff => %s)" % (
+            literal(peer.url(path)), literal(backoff)))
+        same(settle(session, instance), "completed", value)
+        peer.turns.clear()
+        return time.monotonic() - begin
+
+    def date(seconds, form="%a, %d %b %Y %H:%M:%S GMT"):
+        return time.strftime(form, time.gmtime(time.time() + seconds))
+    with cluster.connect(user="alice") as session:
+        peer.turns.clear()
+        started = cluster.started()
+        assert 2 <= passes(session, "2") < 10
+        assert passes(session, date(3), 429) >= 1.5
+        assert passes(session, date(3, "%A, %d-%b-%y %H:%M:%S GMT")) >= 1.5
+        assert passes(session, date(3, "%a %b %d %H:%M:%S %Y")) >= 1.5
+        for value in ("0", "-1", "-99999999999999", "-9223372036854775808", date(-86400), "soon", "1e3", " ", "0x10"):
+            assert passes(session, value) < 10, value
+        # Of another status the peer's word means nothing.
+        assert passes(session, "3600", 500) < 10
+        for value in ("99999999999999999999", date(40 * 86400)):
+            path = "after/1/503/" + quote(value)
+            instance = start(session, "df.http(%s, 'GET', retries => 1)" % literal(peer.url(path)))
+            hours = wait_until(lambda: cluster.value(
+                "SELECT extract(epoch FROM t.due - now())::float8 / 3600 FROM df_internal.timers t "
+                "JOIN df_internal.instances i ON i.id = t.instance WHERE i.public_id = $1", instance), 10, "the wait")
+            assert 23.9 < hours <= 24, hours
+            session.query("SELECT df.cancel($1)", instance)
+            same(settle(session, instance), "cancelled")
+        same(cluster.started(), started)
+
+
+@suite.test
+def own_key(cluster):
+    """An Idempotency-Key of the caller's own is the only one, whatever its case, and the same for each attempt."""
+    with cluster.connect(user="alice") as session:
+        graph = "df.http(%s, 'POST', headers => '{\"idempotency-KEY\": \"mine\"}', retries => 2, backoff => '10 ms')"
+        answer(session, graph % literal(peer.url("flaky/2/503/own")))
+        seen = [[v for k, v in headers.items() if k.lower() == "idempotency-key"]
+                for _, _, headers, _ in peer.arrived("/flaky/2/503/own")]
+        same(seen, [["mine"]] * 3)
+
+
+@suite.test
+def restart_while_it_waits(cluster):
+    """A wait before another attempt is as durable as any: after a restart in it the request is sent once more, not twice."""
+    with cluster.connect(user="alice") as session:
+        instance = start(session, "df.http(%s, 'GET', retries => 1, backoff => '6 s')"
+                         % literal(peer.url("flaky/1/500/wait")))
+        wait_until(lambda: peer.arrived("/flaky/1/500/wait"), 10, "the first attempt")
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") == 1, 10, "the wait")
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        same(len(peer.arrived("/flaky/1/500/wait")), 1)
+        same(settle(session, instance), "completed")
+        same(len(peer.arrived("/flaky/1/500/wait")), 2)
+        same(len({headers["Idempotency-Key"] for _, _, headers, _ in peer.arrived("/flaky/1/500/wait")}), 1)
 
 
 @suite.test
