@@ -10,6 +10,8 @@ public struct HTTPDelivery: Hashable, Sendable {
     public var backoffMilliseconds: Int64 = 1000
     /// Whether a request is sent again of which nobody knows whether it arrived.
     public var repeatsUnknown = true
+
+    public init() {}
 }
 
 /// An HTTP or HTTP_MULTIPART node, read from its `query`.

@@ -39,7 +39,7 @@ def retries(cluster):
 
 @suite.test
 def retry_after(cluster):
-    """A peer may say when to come back: in seconds or as a date, in the past or far away; nonsense counts as nothing."""
+    """A peer may say when to come back: in seconds, as a date, in the past, far away; nonsense counts as nothing."""
     def passes(session, value, status=503, backoff="10 ms"):
         begin = time.monotonic()
         path = "after/1/%d/%s" % (status, quote(value))
@@ -87,7 +87,7 @@ def own_key(cluster):
 
 @suite.test
 def restart_while_it_waits(cluster):
-    """A wait before another attempt is as durable as any: after a restart in it the request is sent once more, not twice."""
+    """A wait before another attempt is as durable as any: after a restart in it the request is sent just once more."""
     with cluster.connect(user="alice") as session:
         instance = start(session, "df.http(%s, 'GET', retries => 1, backoff => '6 s')"
                          % literal(peer.url("flaky/1/500/wait")))

@@ -142,7 +142,7 @@ def tls(cluster):
 
 @suite.test
 def headers(cluster):
-    """Fields that frame or route a message never leave, even for a role that may reach the peer; others do as they are."""
+    """Fields that frame or route a message never leave, even if the role may reach the peer; others do as they are."""
     with cluster.connect(user="alice") as session:
         def graph(name, value):
             field = "jsonb_build_object(E%s, E%s)" % (literal(name), literal(value))

@@ -59,10 +59,11 @@ def nowhere_but_at_the_peer(cluster):
         sent = peer.arrived("/" + raw(200))[-1][2]
         same(sent["Authorization"], "Bearer " + SECRET)
         endings = [answered]
+        repeated = "df.http('http://127.0.0.1:1/', headers => '{\"X\": \"{key}\"}', retries => 1, backoff => '1 ms')"
         for graph in (asks(raw(500)), asks("hangup"), asks("slow/30").replace(", 5)", ", 1)"), asks("big/20000000"),
                       asks("echo").replace("Authorization", "Content-Length"),
-                      asks("echo").replace("Bearer {key}", "{key}\\r\\n"), "'SELECT 1 AS a' |=> 'x' ~> " + asks("echo").replace("{key}", "{key}$x.b"),
-                      "df.http('http://127.0.0.1:1/', 'GET', NULL, '{\"X\": \"{key}\"}', retries => 1, backoff => '1 ms')"):
+                      asks("echo").replace("Bearer {key}", "{key}\\r\\n"),
+                      "'SELECT 1 AS a' |=> 'x' ~> " + asks("echo").replace("{key}", "{key}$x.b"), repeated):
             endings.append(run(session, graph, status="failed"))
         running = start(session, asks("slow/60"))
         wait_until(lambda: peer.arrived("/slow/60"), 10, "the request is under way")

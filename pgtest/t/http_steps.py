@@ -149,7 +149,7 @@ def codings(cluster):
 
 @suite.test
 def odd_answers(cluster):
-    """Answers without a body, with interim ones before them, with more than they promise, with fields nobody can read."""
+    """Answers without a body, with interim ones before, with more than they promise, with fields nobody can read."""
     def raw(text):
         return http("raw/" + text.replace("\n", "\r\n").encode("latin-1").hex())
     with cluster.connect(user="alice") as session:
@@ -231,7 +231,8 @@ def encodings(cluster):
                 got = answer(session, http(path))
                 same((got["encoding"], got["body"]),
                      ("text", text) if known else ("base64", base64.b64encode(text.encode()).decode()), encoding)
-            got = answer(session, http("raw/" + ("HTTP/1.1 200 OK\r\nX-A: %s\r\nX-B: b\r\n\r\n" % lacks).encode().hex()))
+            path = "raw/" + ("HTTP/1.1 200 OK\r\nX-A: %s\r\nX-B: b\r\n\r\n" % lacks).encode().hex()
+            got = answer(session, http(path))
             same(got["headers"], {"x-b": "b"})
             path = "raw/" + ("HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n%s" % lacks).encode().hex()
             has(failure(session, http(path)), "returned 500: " + base64.b64encode(lacks.encode()).decode())
