@@ -71,6 +71,12 @@ class Handler(BaseHTTPRequestHandler):
         after = words[3] if len(words) > 3 else "0"
         self.echo(200 if turn > int(words[1]) else int(words[2]), body, [("Retry-After", after)])
 
+    def do_orders(self, words, body, turn):
+        """/orders/NUMBER: what the guide asks for."""
+        status, answer = {"404": (404, {"error": "no such order"}), "broken": (500, {"error": "out of order"})}.get(
+            words[1], (200, {"order": words[1], "state": "paid"}))
+        self.reply(status, json.dumps(answer).encode(), [("Content-Type", "application/json")])
+
     def do_type(self, words, body, turn):
         """/type/HEX/MEDIA/TYPE: those bytes as that type; `none` for no type."""
         headers = [] if words[2] == "none" else [("Content-Type", "/".join(words[2:]))]

@@ -15,12 +15,14 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cluster import CHECKOUT  # noqa: E402
 from manual import Matching, Page, check  # noqa: E402
+from peer import Peer  # noqa: E402
 from suite import Suite, same  # noqa: E402
 
 suite = Suite()
 PAGES = [Page(path) for path in sorted(glob.glob(os.path.join(CHECKOUT, "docs", "user", "*.md")))]
 RESULTS = os.path.join(CHECKOUT, "build", "guide")
 ran = set()
+peer = Peer()
 
 
 def prepare(cluster):
@@ -51,6 +53,8 @@ def page_test(page):
         cluster.psql("SET client_min_messages = warning; CREATE EXTENSION pg_durable;"
                      "SELECT df.grant_usage('app');"
                      "ALTER DATABASE %s SET track_functions = 'all'" % page.name, db=page.name)
+        if "{api}" in page.sql():
+            cluster.query("SELECT df.setvar('api', $1)", peer.url("").rstrip("/"), user="app", db=page.name)
         ran.add(page.name)
         difference = check(page, os.path.join(cluster.bin, "psql"), cluster.address("app", page.name),
                            dict(os.environ, PGTZ="UTC", LC_ALL="C.UTF-8", PGCLIENTENCODING="UTF8"),

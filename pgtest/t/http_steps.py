@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: PostgreSQL
 """HTTP steps against a real peer on loopback: what is sent, what comes back, what is refused when it is built."""
 import base64
+import email
+import email.policy
 import json
 import os
 import socket
@@ -67,11 +69,6 @@ def substitution(cluster):
         has(nodes[0][0], "Bearer {key}")
         assert "s3cret" not in nodes[0][0]
         same(cluster.value("SELECT count(*) FROM df_internal.journal WHERE kind <> 1 AND payload LIKE '%s3cret%'"), 0)
-        parts = '[{"name":"f","filename":"ü.txt","content_type":"text/plain","data_b64":"aGVs\\nbG8="}]'
-        got = answer(session, "df.http_multipart(%s, 'POST', %s)" % (literal(peer.url("echo/m")), literal(parts)))
-        sent = json.loads(got["body"])
-        has(sent["headers"]["Content-Type"], "multipart/form-data; boundary=")
-        has(sent["body"], "hello")
         for part, text in (("{}", "missing field `name`"), ('{"name":"a"}', "missing field `data_b64`"),
                            ('{"name":"a","data_b64":"!"}', "Invalid base64 in part 'a': Invalid symbol 33, offset 0."),
                            ('{"name":"a","data_b64":"aGk"}', "Invalid base64 in part 'a': Invalid padding"),
@@ -79,6 +76,41 @@ def substitution(cluster):
                            ('{"name":"a","data_b64":"","content_type":"no type"}',
                             "Invalid content_type for part 'a'")):
             has(failure(session, "df.http_multipart(%s, 'POST', '[%s]')" % (literal(peer.url("echo")), part)), text)
+
+
+@suite.test
+def parts(cluster):
+    """A multipart body, byte by byte: names, types, order, a reference; each attempt sends the same."""
+    with cluster.connect(user="alice") as session:
+        session.query("SELECT df.setvar('n', 'q \"1\"')")
+        parts = [{"name": "a", "data_b64": "aGVs\nbG8="},
+                 {"name": "{n}", "filename": "\u00fc\"\r\n.txt", "content_type": "text/plain; a=b",
+                  "data_b64": " $r.body "},
+                 {"name": "\u00fc", "filename": None, "data_b64": "", "more": 5}]
+        graph = "(%s |=> 'r') ~> df.http_multipart(%s, 'PUT', %s, '{\"CONTENT-type\": \"x\", \"X-A\": \"b\"}', " \
+                "retries => 2, backoff => '10 ms')" % (
+                    http("type/ff00/image/png"), literal(peer.url("flaky/1/503/parts")), literal(json.dumps(parts)))
+        answer(session, graph)
+        first, second = peer.arrived("/flaky/1/503/parts")
+        same((first[0], first[3]), ("PUT", second[3]))
+        same(first[2], second[2])
+        types = [value for name, value in first[2].items() if name.lower() == "content-type"]
+        boundary = types[0].split("multipart/form-data; boundary=")[1].encode()
+        same((len(types), first[2]["X-A"]), (1, "b"))
+        same(first[3].split(b"--" + boundary), [
+            b"", b'\r\nContent-Disposition: form-data; name="a"\r\n\r\nhello\r\n',
+            b"\r\nContent-Disposition: form-data; name*=utf-8''q%20%221%22; filename=\"" + "\u00fc".encode()
+            + b'\\"%0D%0A.txt"\r\nContent-Type: text/plain; a=b\r\n\r\n\xff\x00\r\n',
+            b"\r\nContent-Disposition: form-data; name*=utf-8''%C3%BC\r\n\r\n\r\n", b"--\r\n"])
+        # Another parser reads the same, also of a part that looks like an end.
+        evil = b"x\r\n--" + boundary + b"--\r\n"
+        run(session, "df.http_multipart(%s, 'POST', %s)" % (literal(peer.url("echo/evil")), literal(json.dumps(
+            [{"name": "f", "data_b64": base64.b64encode(evil).decode()}, {"name": "g", "data_b64": ""}]))))
+        _, _, headers, body = peer.arrived("/echo/evil")[-1]
+        message = email.message_from_bytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body,
+                                           policy=email.policy.HTTP)
+        same([(part.get_param("name", header="content-disposition"), part.get_payload(decode=True))
+              for part in message.iter_parts()], [("f", evil), ("g", b"")])
 
 
 @suite.test
