@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
-internal import DurableModel
+public import DurableModel
 
 /// Text put together from literals and bytes, as `"… '\(bytes)' …"`, without a detour over String.
 struct ByteText: ExpressibleByStringInterpolation {
@@ -52,7 +52,7 @@ extension UTF8Bytes {
     /// Where the first byte stands that the server would not take in a text, or nil when there is none.
     ///
     /// Such are bytes that belong to no well-formed sequence, and zero.
-    static func malformedOffset(_ text: Bytes) -> Int? {
+    public static func malformedOffset(_ text: Bytes) -> Int? {
         var i = 0
         while i < text.count {
             if text[i] < 0x80 && text[i] > 0 {

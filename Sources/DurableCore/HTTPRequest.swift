@@ -63,6 +63,8 @@ public struct HTTPAnswer: Hashable, Sendable {
     public var body: Bytes = []
     /// Of a failure.
     public var message: Bytes = []
+    /// Whether the request may have reached the peer.
+    public var connected = false
 
     public init(_ outcome: Outcome) { self.outcome = outcome }
 }
@@ -203,6 +205,7 @@ extension HTTPAnswer {
         out.write(headers)
         out.write(body)
         out.write(message)
+        out.write(connected ? 1 : 0)
         return out.bytes
     }
 
@@ -211,9 +214,11 @@ extension HTTPAnswer {
         var reader = ByteReader(bytes)
         guard let raw = reader.number(), let outcome = Outcome(rawValue: UInt8(clamping: raw)),
             let status = reader.number(), let duration = reader.number(),
-            let headers = reader.text(), let body = reader.text(), let message = reader.text()
+            let headers = reader.text(), let body = reader.text(), let message = reader.text(),
+            let connected = reader.number()
         else { return nil }
         self.init(outcome)
+        self.connected = connected != 0
         self.status = Int32(clamping: status)
         durationMilliseconds = duration
         self.headers = headers

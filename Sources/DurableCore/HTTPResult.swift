@@ -66,6 +66,11 @@ extension HTTPAnswer {
         }
     }
 
+    /// Whether the peer may have acted on the request: what it turned away itself, it has not.
+    public var mayHaveActed: Bool {
+        outcome == .answered ? status != 429 && status != 503 : connected
+    }
+
     /// How long to wait before attempt `attempt` + 1, in microseconds.
     ///
     /// What the peer asks for in Retry-After of a 429 or 503, at most a day, else the backoff doubled for each

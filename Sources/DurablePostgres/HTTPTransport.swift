@@ -162,6 +162,7 @@ final class HTTPTransport {
         }
         var answer = HTTPAnswer(HTTPTransport.outcome(response.outcome))
         answer.status = response.status
+        answer.connected = response.connected
         answer.durationMilliseconds = response.duration_ms
         answer.headers = copy(response.headers)
         answer.body = copy(response.body)

@@ -100,6 +100,8 @@ extension ServerPort {
     }
 
     public mutating func canStore(_ text: Bytes) throws(PostgresError) -> Bool {
+        // Nothing but the text itself decides then, and no transaction is needed.
+        if pgs_server_is_utf8() { return UTF8Bytes.malformedOffset(text) == nil }
         if text.allSatisfy({ $0 > 0 && $0 < 0x80 }) { return true }
         var isStorable = false
         try ServerPort.transaction { () throws(PostgresError) in

@@ -100,7 +100,8 @@ extension Executor {
         _ delivery: HTTPDelivery,
         attempt: Int32
     ) throws(Port.Failure) -> StepEnd.News {
-        if answer.isWorthRetrying, attempt <= delivery.retries {
+        let isRetried = answer.isWorthRetrying && attempt <= delivery.retries
+        if isRetried, delivery.repeatsUnknown || !answer.mayHaveActed {
             let now = port.now()
             let pause = answer.pause(after: attempt, delivery, jitter: port.random(), now: now)
             return .delayed(until: now.advanced(byMicroseconds: max(pause, 1)))
@@ -110,7 +111,9 @@ extension Executor {
         }
         switch result {
         case .completed(let envelope): return .completed(envelope)
-        case .failed(let failure): return .failed(failure)
+        case .failed(var failure):
+            if isRetried, failure.hint == nil { failure.hint = StepFailure.outcomeUnknown.hint }
+            return .failed(failure)
         }
     }
 }

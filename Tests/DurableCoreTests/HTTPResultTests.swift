@@ -109,6 +109,22 @@ private func string(_ bytes: Bytes?) -> String { String(decoding: bytes ?? [], a
         #expect(string(failure.message).hasPrefix("HTTP timeout after 900s: ") && failure.hint == nil)
     }
 
+    /// What the peer may have acted on: all that was sent, unless it turned the request away.
+    @Test func acting() {
+        for (status, acted) in [
+            (Int32(429), false), (503, false), (500, true), (502, true), (504, true), (200, true),
+        ] {
+            #expect(answer([], status: status).mayHaveActed == acted, "\(status)")
+        }
+        for outcome in [HTTPAnswer.Outcome.timedOut, .broken, .connectFailed] {
+            var answer = HTTPAnswer(outcome)
+            #expect(!answer.mayHaveActed)
+            answer.connected = true
+            #expect(answer.mayHaveActed)
+            #expect(HTTPAnswer(encoded: answer.encoded()) == answer)
+        }
+    }
+
     /// When a peer says to come back, and how waits grow without it.
     @Test func pauses() {
         var answer = HTTPAnswer(.answered)

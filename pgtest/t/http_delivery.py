@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: PostgreSQL
 """How often a request is sent, how many at a time, and what a crash, a cancel or a stop does to it."""
 import os
+import socket
 import sys
 import time
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from http_suite import answer, failure, http, peer, prepare_http, worker_of  # noqa: E402
+from peer import Peer  # noqa: E402
 from suite import Suite, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
 
 # alone
@@ -99,6 +101,32 @@ def restart_while_it_waits(cluster):
         same(settle(session, instance), "completed")
         same(len(peer.arrived("/flaky/1/500/wait")), 2)
         same(len({headers["Idempotency-Key"] for _, _, headers, _ in peer.arrived("/flaky/1/500/wait")}), 1)
+
+
+@suite.test
+def at_most_once(cluster):
+    """With on_unknown => 'fail' nothing is sent again that may have arrived; what never left, or was turned away, is."""
+    def graph(path, retries=3):
+        return "df.http(%s, 'GET', timeout_seconds => 1, retries => %d, backoff => '10 ms', on_unknown => 'fail')" % (
+            literal(path if "://" in path else peer.url(path)), retries)
+    with cluster.connect(user="alice") as session:
+        for path, text in (("slow/30/once", "HTTP timeout after 1s"), ("hangup/once", "HTTP request failed: "),
+                           ("short/once", ""), ("flaky/1/500/once", "returned 500"),
+                           ("flaky/1/504/once", "returned 504")):
+            instance = run(session, graph(path), status="failed")
+            has(output(session, instance), text)
+            same(len(peer.arrived("/" + path)), 1, path)
+            has(session.value("SELECT df.error($1)::text", instance), "on_unknown")
+        for path in ("flaky/2/503/once", "flaky/2/429/once"):
+            answer(session, graph(path))
+            same(len(peer.arrived("/" + path)), 3, path)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        instance = start(session, graph("http://127.0.0.1:%d/echo" % port, 100).replace("'10 ms'", "'1 s'"))
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers") == 1, 10, "a wait")
+        late = Peer(port=port)
+        same(settle(session, instance, 60), "completed")
+        same(len(late.arrived("/echo")), 1)
 
 
 @suite.test
