@@ -130,6 +130,8 @@ enum HTTPSettings {
         var settings = RequestSettings()
         settings.isEnabled = enabled.value
         settings.allowsPrivateNetworks = allowPrivateNetworks.value
+        // Items are not refused when the list is set: at the server's start a refused list would be the default, which
+        // allows every host. One that is no pattern stops the requests instead.
         let listed = allowedHosts.value.filter { $0 > 0x20 }
         if !listed.isEmpty {
             settings.allowedHosts = listed.split(

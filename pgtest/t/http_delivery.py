@@ -105,7 +105,7 @@ def restart_while_it_waits(cluster):
 
 @suite.test
 def at_most_once(cluster):
-    """With on_unknown => 'fail' nothing is sent again that may have arrived; what never left, or was turned away, is."""
+    """With on_unknown => 'fail' nothing is sent again that may have arrived; what never left or was turned away is."""
     def graph(path, retries=3):
         return "df.http(%s, 'GET', timeout_seconds => 1, retries => %d, backoff => '10 ms', on_unknown => 'fail')" % (
             literal(path if "://" in path else peer.url(path)), retries)
