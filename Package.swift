@@ -66,13 +66,14 @@ if let serverIncludes {
     targets += [
         .target(name: "CPostgres", cSettings: serverC),
         .target(name: "CHTTPInterface"),
-        // Moves bytes with libcurl, in a library that only the HTTP worker loads.
+        // Moves bytes with libcurl and c-ares, in a library that only the HTTP worker loads.
         .target(
             name: "HTTPTransport",
             dependencies: ["CHTTPInterface"],
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [
                 .linkedLibrary("curl"),
+                .linkedLibrary("cares"),
                 .unsafeFlags([
                     "-static-stdlib", "-use-ld=lld", "-Xlinker", "--gc-sections", "-Xlinker", "--as-needed",
                     "-Xlinker", "--version-script=\(Context.packageDirectory)/exports-http.map",

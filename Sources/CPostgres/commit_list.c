@@ -13,6 +13,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "exchange.h"
 #include "guard.h"
 #include "workset.h"
 
@@ -23,6 +24,7 @@ typedef struct commit_entry {
     int32 part;
     Oid role;
     SubTransactionId subtransaction;
+    uint64 ticket; /* of a drop: what is asked later is meant to stay */
 } commit_entry;
 
 typedef struct commit_array {
@@ -35,6 +37,7 @@ typedef struct commit_array {
 static struct commit_list {
     commit_array works;
     commit_array interrupts;
+    commit_array drops;
     TimestampTz due;
     bool has_due;
     bool sweep;
@@ -62,7 +65,7 @@ require_preloaded(void)
 }
 
 static void
-append(commit_array *array, Oid role, int64 item, int32 part)
+append(commit_array *array, Oid role, int64 item, int32 part, uint64 ticket)
 {
     if (array->count >= ENTRIES_MAX)
     {
@@ -85,6 +88,7 @@ append(commit_array *array, Oid role, int64 item, int32 part)
         .part = part,
         .role = role,
         .subtransaction = GetCurrentSubTransactionId(),
+        .ticket = ticket,
     };
 }
 
@@ -92,22 +96,34 @@ pgs_error *
 pgs_work_at_commit(pgs_oid role, int64_t item, int32_t part)
 PGS_GUARD_BEGIN
     require_preloaded();
-    append(&list.works, role, item, part);
+    append(&list.works, role, item, part, 0);
 PGS_GUARD_END
 
 pgs_error *
 pgs_interrupt_at_commit(pgs_oid role, int64_t item)
 PGS_GUARD_BEGIN
     require_preloaded();
-    append(&list.works, role, item, -1);
-    append(&list.interrupts, role, item, -1);
+    append(&list.works, role, item, -1, 0);
+    append(&list.interrupts, role, item, -1, 0);
 PGS_GUARD_END
 
 pgs_error *
 pgs_interrupt_part_at_commit(pgs_oid role, int64_t item, int32_t part)
 PGS_GUARD_BEGIN
     require_preloaded();
-    append(&list.interrupts, role, item, part);
+    append(&list.interrupts, role, item, part, 0);
+PGS_GUARD_END
+
+pgs_error *
+pgs_question_drop_at_commit(int64_t item, int32_t part)
+PGS_GUARD_BEGIN
+    uint64 ticket = 0;
+
+    if (exchange_knows(item, part, &ticket))
+    {
+        require_preloaded();
+        append(&list.drops, InvalidOid, item, part, ticket);
+    }
 PGS_GUARD_END
 
 pgs_error *
@@ -211,6 +227,18 @@ deliver_interrupts(workset_wakes *wakes)
         workset_wake_launcher(wakes);
 }
 
+/* An item that is stopped as a whole asks for nothing any more, later questions included. */
+static void
+deliver_drops(void)
+{
+    for (int32 i = 0; i < list.interrupts.count; i++)
+        if (list.interrupts.entries[i].part < 0)
+            exchange_drop_work(MyDatabaseId, InvalidOid, list.interrupts.entries[i].item, -1, PG_UINT64_MAX);
+    for (int32 i = 0; i < list.drops.count; i++)
+        exchange_drop_work(MyDatabaseId, InvalidOid, list.drops.entries[i].item, list.drops.entries[i].part,
+                           list.drops.entries[i].ticket);
+}
+
 static void
 deliver_wishes(workset_wakes *wakes)
 {
@@ -230,11 +258,7 @@ deliver_wishes(workset_wakes *wakes)
     if (list.everywhere)
     {
         LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-        for (int32 i = 0; i < WORKSET_DATABASES; i++)
-        {
-            if (OidIsValid(pgs_set->databases[i].oid) && pgs_set->databases[i].known)
-                workset_want_sweep(&pgs_set->databases[i], wakes);
-        }
+        workset_want_sweep_everywhere(wakes);
         LWLockRelease(pgs_set->lock);
     }
     if (list.has_due || sweep)
@@ -257,6 +281,7 @@ deliver(void)
     workset_wakes wakes = {0};
 
     deliver_interrupts(&wakes);
+    deliver_drops();
     deliver_works(&wakes);
     deliver_wishes(&wakes);
     workset_wake_flush(&wakes);
@@ -324,6 +349,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactio
         return;
     truncate_to(&list.works, mine);
     truncate_to(&list.interrupts, mine);
+    truncate_to(&list.drops, mine);
 }
 
 void

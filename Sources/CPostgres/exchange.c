@@ -1,255 +1,244 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Questions to one worker, from the asking side: a table of fixed size, and a dynamic area for the bytes. */
+/* The exchange from the asking side: a place, the question, a look at the answer. */
 #include "guard.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/proc.h"
-#include "storage/shmem.h"
-#include "utils/dsa.h"
-#include "utils/memutils.h"
 
-#include "pgs_entry.h"
 #include "exchange.h"
-#include "pgs_exchange.h"
 
-static pgs_region *region = NULL;
-static int32 question_count = 0;
-static int32 limit_per_role = 0;
-static int32 limit_per_group = 0;
-static int64 limit_memory = 0;
-static dsa_area *area = NULL;
 static bool frees_at_exit = false;
 
-exchange *
-exchange_shared(void)
+static bool
+is_free(const question *of)
 {
-    exchange *found = region == NULL ? NULL : pgs_region_memory(region);
+    return of->state == QUESTION_WAITING || of->state == QUESTION_RESERVED;
+}
 
-    if (found != NULL && found->lock == NULL)
+/* The wish of this work, whichever process had it first. */
+static question *
+find_wish(exchange *ex, int64 item, int32 part)
+{
+    int32 index = EXCHANGE_NONE;
+
+    while ((index = exchange_next_of(ex, MyDatabaseId, item, index)) != EXCHANGE_NONE)
+        if (exchange_at.entries[index].part == part && is_free(&exchange_at.entries[index]))
+            return &exchange_at.entries[index];
+    return NULL;
+}
+
+/*
+ * The question that was asked. Two processes may be at the same work and hold the same question: the one that goes on
+ * with it lets go of it, the other gives it back.
+ */
+static question *
+find(exchange *ex, int64 item, int32 part, int64 number)
+{
+    int32 index = EXCHANGE_NONE;
+    question *found = NULL;
+
+    while ((index = exchange_next_of(ex, MyDatabaseId, item, index)) != EXCHANGE_NONE)
     {
-        /* The same value from whoever comes first. */
-        found->count = question_count;
-        found->lock = pgs_region_lock(region, 0);
+        question *of = &exchange_at.entries[index];
+
+        if (of->part == part && of->number == number && of->state >= QUESTION_HELD
+            && of->state != QUESTION_TAKEN_BACK && (found == NULL || of->state > found->state))
+            found = of;
     }
     return found;
 }
 
-pgs_error *
-pgs_exchange_request(int32_t questions)
-{
-    question_count = questions;
-    return pgs_region_request(
-        "message_exchange", offsetof(exchange, questions) + mul_size(questions, sizeof(question)), 1, NULL,
-        &region);
-}
-
-void
-pgs_exchange_limit(int32_t per_role, int32_t per_group, int64_t memory)
-{
-    limit_per_role = per_role;
-    limit_per_group = per_group;
-    limit_memory = memory;
-}
-
-dsa_area *
-exchange_area(exchange *ex)
-{
-    MemoryContext caller = CurrentMemoryContext;
-    dsa_handle handle;
-
-    if (area != NULL)
-        return area;
-    MemoryContextSwitchTo(TopMemoryContext);
-    LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    handle = ex->area;
-    if (handle == 0)
-    {
-        ex->tranche = LWLockNewTrancheId();
-        LWLockRegisterTranche(ex->tranche, "message_exchange_area");
-        area = dsa_create(ex->tranche);
-        dsa_pin(area);
-        ex->area = dsa_get_handle(area);
-    }
-    LWLockRelease(AddinShmemInitLock);
-    if (handle != 0)
-    {
-        LWLockRegisterTranche(ex->tranche, "message_exchange_area");
-        area = dsa_attach(handle);
-    }
-    dsa_pin_mapping(area);
-    MemoryContextSwitchTo(caller);
-    if (limit_memory > 0)
-        dsa_set_size_limit(area, (size_t) limit_memory);
-    return area;
-}
-
-void
-exchange_free(question *of)
-{
-    if (DsaPointerIsValid(of->bytes) && area != NULL)
-    {
-        /* What was asked may hold secrets. */
-        memset(dsa_get_address(area, of->bytes), 0, of->length);
-        dsa_free(area, of->bytes);
-    }
-    of->bytes = InvalidDsaPointer;
-    of->length = 0;
-    of->generation++;
-    of->state = QUESTION_FREE;
-}
-
-static void
-wake_worker(exchange *ex)
-{
-    if (ex->worker_pid != 0)
-        SetLatch(&ProcGlobal->allProcs[ex->worker_procno].procLatch);
-}
-
 static question *
-find(exchange *ex, int64 item, int32 part, int64 number)
+find_held(exchange *ex, int64 item, int32 part, int64 number)
 {
-    for (int32 i = 0; i < ex->count; i++)
-    {
-        question *of = &ex->questions[i];
+    int32 index = EXCHANGE_NONE;
 
-        if (of->state >= QUESTION_HELD && of->state <= QUESTION_ANSWERED && of->item == item && of->part == part
-            && of->number == number && of->database == MyDatabaseId)
+    while ((index = exchange_next_of(ex, MyDatabaseId, item, index)) != EXCHANGE_NONE)
+    {
+        question *of = &exchange_at.entries[index];
+
+        if (of->part == part && of->number == number && of->state == QUESTION_HELD && of->holder_pid == MyProcPid)
             return of;
     }
     return NULL;
 }
 
-/* What this process held goes with it: nobody was asked. In plain C: it runs at every kind of exit. */
+/*
+ * What this process held goes with it: nobody was asked. It has the work in hand, so that it holds one question at
+ * most, and the work is put back by whoever cleans up after it. In plain C: it runs at every kind of exit.
+ */
 static void
 free_held(int code, Datum argument)
 {
     exchange *ex = exchange_shared();
+    exchange_after after = {0};
 
-    if (ex == NULL || area == NULL)
+    if (ex == NULL)
         return;
     LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-    for (int32 i = 0; i < ex->count; i++)
-        if (ex->questions[i].state == QUESTION_HELD && ex->questions[i].holder_pid == MyProcPid)
-            exchange_free(&ex->questions[i]);
-    LWLockRelease(ex->lock);
+    for (int32 i = 0; i < ex->entry_count; i++)
+    {
+        question *of = &exchange_at.entries[i];
+
+        if ((of->state != QUESTION_HELD && of->state != QUESTION_FILLING) || of->holder_pid != MyProcPid)
+            continue;
+        if (after.push_count < EXCHANGE_BATCH)
+            exchange_push_later(&after, of);
+        exchange_free(ex, of, &after);
+    }
+    exchange_grant(ex, NULL, &after);
+    exchange_leave(ex, &after);
 }
 
-/* A free place within the limits, marked as being filled. */
+/*
+ * The lock is held. A place for the question, this process's to fill; NULL when it has to wait: it has an entry then,
+ * or the tables are swept when there is one.
+ */
 static question *
-reserve(exchange *ex, Oid role, uint32 group)
+take_place(exchange *ex, Oid role, int64 item, int32 part, uint32 group, int32 blocks, exchange_after *after)
 {
-    question *free_place = NULL;
-    int32 of_role = 0, of_group = 0;
+    question *of = find_wish(ex, item, part);
 
-    for (int32 i = 0; i < ex->count; i++)
+    if (of != NULL && (of->wanted != blocks || of->group != group))
     {
-        question *of = &ex->questions[i];
-
-        if (of->state == QUESTION_FREE)
-        {
-            if (free_place == NULL)
-                free_place = of;
-            continue;
-        }
-        if (of->state == QUESTION_ANSWERED)
-            continue;
-        of_role += of->role == role;
-        of_group += group != 0 && of->group == group;
+        /* What is asked has changed since. */
+        exchange_free(ex, of, after);
+        of = NULL;
     }
-    if ((limit_per_role > 0 && of_role >= limit_per_role) || (limit_per_group > 0 && of_group >= limit_per_group))
+    if (of == NULL)
+        of = exchange_wish(ex, role, item, part, group, blocks);
+    if (of == NULL)
         return NULL;
-    if (free_place != NULL)
-        free_place->state = QUESTION_FILLING;
-    return free_place;
+    of->ticket = ++ex->ticket;
+    if (of->state == QUESTION_WAITING)
+        exchange_grant(ex, of, after);
+    if (of->state != QUESTION_RESERVED)
+        return NULL;
+    ex->reserved--;
+    of->state = QUESTION_FILLING;
+    of->holder_pid = MyProcPid;
+    return of;
+}
+
+static pgs_question_result
+hold(exchange *ex, pgs_oid role, const question *as, const uint8_t *bytes, size_t length)
+{
+    exchange_after after = {0};
+    question *of;
+
+    LWLockAcquire(ex->lock, LW_EXCLUSIVE);
+    of = take_place(ex, role, as->item, as->part, as->group, exchange_blocks_for(length), &after);
+    if (of != NULL)
+    {
+        of->number = as->number;
+        exchange_link_blocks(ex, of, length);
+    }
+    exchange_leave(ex, &after);
+    if (of == NULL)
+        return PGS_QUESTION_MUST_WAIT;
+    exchange_write(of, 0, bytes, length);
+
+    LWLockAcquire(ex->lock, LW_EXCLUSIVE);
+    /* Dropped meanwhile: nobody looks at it again, and what is released then is not found. */
+    if (of->unwanted)
+        exchange_free(ex, of, &after);
+    else
+        of->state = QUESTION_HELD;
+    exchange_leave(ex, &after);
+    return PGS_QUESTION_ASKED;
 }
 
 pgs_error *
 pgs_question_hold(pgs_oid role, int64_t item, int32_t part, int64_t number, uint32_t group, const uint8_t *bytes,
-                 size_t length, pgs_question_result *result)
+                  size_t length, pgs_question_result *result)
 PGS_GUARD_BEGIN
     exchange *ex = exchange_shared();
-    question *of = NULL;
-    bool has_worker = false;
+    question as = {.item = item, .part = part, .number = number, .group = group};
 
-    *result = PGS_QUESTION_NO_WORKER;
-    if (ex != NULL)
-    {
-        exchange_area(ex);
-        if (!frees_at_exit)
-            before_shmem_exit(free_held, (Datum) 0);
-        frees_at_exit = true;
-        LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-        has_worker = ex->worker_pid != 0;
-        if (has_worker)
-            of = reserve(ex, role, group);
-        LWLockRelease(ex->lock);
-    }
-    if (has_worker)
-        *result = PGS_QUESTION_FULL;
-    if (of != NULL)
-    {
-        dsa_pointer place = InvalidDsaPointer;
-
-        PG_TRY();
-        {
-            place = dsa_allocate_extended(area, Max(length, 1), DSA_ALLOC_HUGE | DSA_ALLOC_NO_OOM);
-        }
-        PG_CATCH();
-        {
-            LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-            of->state = QUESTION_FREE;
-            LWLockRelease(ex->lock);
-            PG_RE_THROW();
-        }
-        PG_END_TRY();
-        if (DsaPointerIsValid(place))
-            memcpy(dsa_get_address(area, place), bytes, length);
-        LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-        if (!DsaPointerIsValid(place) || ex->worker_pid == 0)
-        {
-            of->bytes = place;
-            of->length = length;
-            exchange_free(of);
-        }
-        else
-        {
-            of->database = MyDatabaseId;
-            of->role = role;
-            of->item = item;
-            of->part = part;
-            of->number = number;
-            of->group = group;
-            of->bytes = place;
-            of->length = length;
-            of->holder_pid = MyProcPid;
-            of->state = QUESTION_HELD;
-            ex->order++;
-            *result = PGS_QUESTION_ASKED;
-        }
-        LWLockRelease(ex->lock);
-    }
+    if (ex == NULL)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("the extension's library is not loaded by the server")));
+    if (!frees_at_exit)
+        before_shmem_exit(free_held, (Datum) 0);
+    frees_at_exit = true;
+    if (length > (Size) ex->pool_blocks * EXCHANGE_BLOCK)
+        *result = PGS_QUESTION_TOO_LARGE;
+    else
+        *result = hold(ex, role, &as, bytes, length);
 PGS_GUARD_END
 
 void
 pgs_question_release(int64_t item, int32_t part, int64_t number)
 {
     exchange *ex = exchange_shared();
+    exchange_after after = {0};
     question *of;
 
     if (ex == NULL)
         return;
     LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-    of = find(ex, item, part, number);
-    if (of != NULL && of->state == QUESTION_HELD)
+    of = find_held(ex, item, part, number);
+    if (of != NULL)
     {
-        of->order = ++ex->order;
         of->state = QUESTION_QUEUED;
+        exchange_enlist(&exchange_at.parties[of->role_party].queued, of);
         ex->queued++;
-        wake_worker(ex);
+        after.wake_worker = true;
     }
+    exchange_leave(ex, &after);
+}
+
+void
+pgs_question_give_back(int64_t item, int32_t part, int64_t number)
+{
+    exchange *ex = exchange_shared();
+    exchange_after after = {0};
+    question *of;
+
+    if (ex == NULL)
+        return;
+    LWLockAcquire(ex->lock, LW_EXCLUSIVE);
+    of = find_held(ex, item, part, number);
+    if (of != NULL)
+    {
+        /* Who saw it meanwhile believes that an answer will come. */
+        exchange_push_later(&after, of);
+        exchange_free(ex, of, &after);
+    }
+    exchange_grant(ex, NULL, &after);
+    exchange_leave(ex, &after);
+}
+
+/* The answer, kept from going away until it is copied. */
+static question *
+begin_reading(exchange *ex, int64 item, int32 part, int64 number, pgs_question_state *state)
+{
+    question *of;
+
+    LWLockAcquire(ex->lock, LW_EXCLUSIVE);
+    of = find(ex, item, part, number);
+    if (of != NULL)
+        *state = of->state == QUESTION_ANSWERED ? PGS_QUESTION_ANSWERED : PGS_QUESTION_WAITING;
+    if (of != NULL && of->state == QUESTION_ANSWERED)
+        of->readers++;
+    else
+        of = NULL;
     LWLockRelease(ex->lock);
+    return of;
+}
+
+static void
+end_reading(exchange *ex, question *of)
+{
+    exchange_after after = {0};
+
+    LWLockAcquire(ex->lock, LW_EXCLUSIVE);
+    if (--of->readers == 0 && of->unwanted)
+    {
+        exchange_free(ex, of, &after);
+        exchange_grant(ex, NULL, &after);
+    }
+    exchange_leave(ex, &after);
 }
 
 pgs_error *
@@ -257,29 +246,22 @@ pgs_question_look(int64_t item, int32_t part, int64_t number, pgs_question_state
                   size_t *length)
 PGS_GUARD_BEGIN
     exchange *ex = exchange_shared();
-    question *of = NULL;
+    question *of;
 
     *state = PGS_QUESTION_UNKNOWN;
     *answer = NULL;
     *length = 0;
-    if (ex != NULL)
+    of = ex == NULL ? NULL : begin_reading(ex, item, part, number, state);
+    if (of != NULL)
     {
-        exchange_area(ex);
-        LWLockAcquire(ex->lock, LW_SHARED);
-        of = find(ex, item, part, number);
-        if (of != NULL)
-            *state = of->state == QUESTION_ANSWERED ? PGS_QUESTION_ANSWERED : PGS_QUESTION_WAITING;
-        if (*state == PGS_QUESTION_ANSWERED)
+        *answer = malloc(Max(of->length, 1));
+        if (*answer != NULL)
         {
-            *answer = malloc(Max(of->length, 1));
-            if (*answer != NULL)
-            {
-                memcpy(*answer, dsa_get_address(area, of->bytes), of->length);
-                *length = of->length;
-            }
+            exchange_read(of, *answer);
+            *length = of->length;
         }
-        LWLockRelease(ex->lock);
-        if (*state == PGS_QUESTION_ANSWERED && *answer == NULL)
+        end_reading(ex, of);
+        if (*answer == NULL)
             ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
     }
 PGS_GUARD_END
@@ -290,35 +272,8 @@ pgs_bytes_free(uint8_t *bytes)
     free(bytes);
 }
 
-pgs_error *
-pgs_question_take_back(int64_t item, int32_t part)
-PGS_GUARD_BEGIN
-    exchange *ex = exchange_shared();
-
-    if (ex != NULL && ex->order > 0)
-    {
-        exchange_area(ex);
-        LWLockAcquire(ex->lock, LW_EXCLUSIVE);
-        for (int32 i = 0; i < ex->count; i++)
-        {
-            question *of = &ex->questions[i];
-
-            if (of->state < QUESTION_HELD || of->item != item || (part >= 0 && of->part != part)
-                || of->database != MyDatabaseId)
-                continue;
-            if (of->state == QUESTION_RUNNING)
-            {
-                of->state = QUESTION_TAKEN_BACK;
-                ex->taken_back++;
-                wake_worker(ex);
-            }
-            else if (of->state != QUESTION_TAKEN_BACK)
-            {
-                ex->queued -= of->state == QUESTION_QUEUED;
-                exchange_free(of);
-            }
-        }
-        LWLockRelease(ex->lock);
-    }
-PGS_GUARD_END
-
+void
+pgs_question_drop(pgs_oid role, int64_t item)
+{
+    exchange_drop_work(MyDatabaseId, role, item, -1, PG_UINT64_MAX);
+}

@@ -6,6 +6,7 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "utils/memutils.h"
 #include "utils/wait_event.h"
 
 /* A day: far from the limit of WaitLatch, and an early return is always allowed. */
@@ -22,15 +23,35 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
-pgs_latch_or_readable_wait(int32_t descriptor, int64_t milliseconds, const char *event, int32_t *events)
+pgs_wait_set_new(int32_t descriptors, pgs_wait_set **out)
 PGS_GUARD_BEGIN
-    int wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds >= 0 ? WL_TIMEOUT : 0)
-                 | (descriptor >= 0 ? WL_SOCKET_READABLE : 0);
-    long timeout = milliseconds < 0 ? -1 : (long) Min(milliseconds, PGS_WAIT_MILLISECONDS_MAX);
-    int happened = WaitLatchOrSocket(MyLatch, wanted, descriptor, timeout, pgs_wait_event(event));
+#if PG_VERSION_NUM >= 170000
+    WaitEventSet *set = CreateWaitEventSet(NULL, descriptors + 2);
+#else
+    WaitEventSet *set = CreateWaitEventSet(TopMemoryContext, descriptors + 2);
+#endif
 
-    *events = ((happened & WL_LATCH_SET) ? PGS_WAIT_LATCH : 0) | ((happened & WL_TIMEOUT) ? PGS_WAIT_TIMEOUT : 0)
-              | ((happened & WL_SOCKET_READABLE) ? PGS_WAIT_READABLE : 0);
+    AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+    AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+    *out = (pgs_wait_set *) set;
+PGS_GUARD_END
+
+pgs_error *
+pgs_wait_set_add(pgs_wait_set *set, int32_t descriptor)
+PGS_GUARD_BEGIN
+    AddWaitEventToSet((WaitEventSet *) set, WL_SOCKET_READABLE, descriptor, NULL, NULL);
+PGS_GUARD_END
+
+pgs_error *
+pgs_wait_set_wait(pgs_wait_set *set, int64_t milliseconds, const char *event, int32_t *events)
+PGS_GUARD_BEGIN
+    WaitEvent happened[4];
+    long timeout = milliseconds < 0 ? -1 : (long) Min(milliseconds, PGS_WAIT_MILLISECONDS_MAX);
+    int count = WaitEventSetWait((WaitEventSet *) set, timeout, happened, lengthof(happened), pgs_wait_event(event));
+
+    *events = count == 0 ? PGS_WAIT_TIMEOUT : 0;
+    for (int i = 0; i < count; i++)
+        *events |= happened[i].events & WL_LATCH_SET ? PGS_WAIT_LATCH : PGS_WAIT_READABLE;
 PGS_GUARD_END
 
 void

@@ -80,6 +80,15 @@ reset_temporary_tables(void)
     PopActiveSnapshot();
 }
 
+/* The role may have chosen to wait for less. */
+pgs_error *
+pgs_commit_must_last(void)
+PGS_GUARD_BEGIN
+    if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
+        (void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                                 false);
+PGS_GUARD_END
+
 /* Temporary tables and a changed identity need catalogs, and so a transaction. */
 static bool
 needs_transaction(void)

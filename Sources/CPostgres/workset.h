@@ -215,6 +215,8 @@ extern workset_database *workset_database_find(Oid oid);
 extern workset_database *workset_database_get(Oid oid);
 extern void workset_database_reclaim(workset_database *database);
 extern void workset_want_sweep(workset_database *database, workset_wakes *wakes);
+/* Every database that is known to hold work. */
+extern void workset_want_sweep_everywhere(workset_wakes *wakes);
 extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
 extern void workset_starved_retry(workset_wakes *wakes);
 /* The database has no scheduler any more; what it had begun is to be done again. */

@@ -7,6 +7,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "exchange.h"
 #include "workset.h"
 
 workset_database *pgs_my_database = NULL;
@@ -110,6 +111,7 @@ pgs_database_forget(pgs_oid oid)
     if (database != NULL)
         workset_database_forget(database);
     LWLockRelease(pgs_set->lock);
+    exchange_forget_database(oid);
 }
 
 void

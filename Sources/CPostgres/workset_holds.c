@@ -8,6 +8,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "exchange.h"
 #include "workset.h"
 
 #define HOLDS_MAX 8
@@ -54,6 +55,8 @@ release_last_hold(bool is_commit)
     workset_wake_launcher(&wakes);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
+    if (is_commit && held.forget)
+        exchange_forget_database(held.database);
 }
 
 static void

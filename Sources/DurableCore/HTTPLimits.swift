@@ -10,6 +10,8 @@ public struct HTTPLimits: Hashable, Sendable {
     /// Of the envelope, as of any result.
     public var resultSizeMax: Int64 = 16 << 20
     public var timeoutMaxMilliseconds: Int64 = 600_000
+    /// Of shared memory, for all requests that wait to be sent and as much for all answers.
+    public var memoryMax: Int64 = 32 << 20
 
     public init() {}
 
@@ -17,6 +19,13 @@ public struct HTTPLimits: Hashable, Sendable {
         HTTPLimits.failure(
             "HTTP request exceeds \"pg_durable.http_max_request_size\"",
             "It may have \(HTTPLimits.shown(requestSizeMax)), URL, headers and body together."
+        )
+    }
+
+    public var requestTooLargeForMemory: StepFailure {
+        HTTPLimits.failure(
+            "HTTP request exceeds half of \"pg_durable.http_max_memory\"",
+            "With its policy it may have \(HTTPLimits.shown(memoryMax))."
         )
     }
 
@@ -35,7 +44,7 @@ public struct HTTPLimits: Hashable, Sendable {
     }
 
     /// A number of bytes as SHOW prints it.
-    static func shown(_ size: Int64) -> String {
+    public static func shown(_ size: Int64) -> String {
         for (unit, length) in [("GB", Int64(1) << 30), ("MB", 1 << 20), ("kB", 1 << 10)]
         where size >= length && size % length == 0 {
             return "\(size / length)\(unit)"

@@ -12,6 +12,8 @@ public struct HTTPRequest: Hashable, Sendable {
     /// Of the whole, in milliseconds.
     public var timeoutMilliseconds: Int64
     public var followsRedirects: Bool
+    /// Whether the transport may send it a second time by itself, over another connection.
+    public var mayRepeat = true
     public var policy = HTTPPolicy()
     /// Of an HTTP_MULTIPART node; its body is complete.
     public var isMultipart = false
@@ -53,6 +55,8 @@ public struct HTTPAnswer: Hashable, Sendable {
         case blocked
         case invalid
         case broken
+        /// Broken off, or not to be decoded, in the middle of the body.
+        case cutOff
     }
 
     public var outcome: Outcome
@@ -63,6 +67,12 @@ public struct HTTPAnswer: Hashable, Sendable {
     public var body: Bytes = []
     /// Of a failure.
     public var message: Bytes = []
+    /// Of a failure that is a limit: which one.
+    public var hint: Bytes = []
+    /// How long it was allowed to take; 0 when nobody says.
+    public var timeoutMilliseconds: Int64 = 0
+    /// The last URL asked, as the transport writes it.
+    public var url: Bytes = []
     /// Whether the request may have reached the peer.
     public var connected = false
 
@@ -140,6 +150,7 @@ extension HTTPRequest {
         }
         out.write(timeoutMilliseconds)
         out.write(followsRedirects ? 1 : 0)
+        out.write(mayRepeat ? 1 : 0)
         for list in [policy.allowedHosts, policy.deniedHosts] {
             out.write(Int64(list.count))
             for pattern in list { out.write(pattern) }
@@ -155,7 +166,7 @@ extension HTTPRequest {
         var reader = ByteReader(bytes)
         guard let url = reader.text(), let method = reader.text(), let body = reader.optional(),
             let headers = HTTPRequest.headers(&reader),
-            let timeout = reader.number(), let follows = reader.number(),
+            let timeout = reader.number(), let follows = reader.number(), let mayRepeat = reader.number(),
             let allowed = HTTPRequest.patterns(&reader), let denied = HTTPRequest.patterns(&reader),
             let isPrivate = reader.number(), let sizeMax = reader.number(), let multipart = reader.number()
         else { return nil }
@@ -167,6 +178,7 @@ extension HTTPRequest {
             timeoutMilliseconds: timeout,
             followsRedirects: follows != 0
         )
+        self.mayRepeat = mayRepeat != 0
         policy.allowedHosts = allowed
         policy.deniedHosts = denied
         policy.allowsPrivateNetworks = isPrivate != 0
@@ -197,15 +209,18 @@ extension HTTPRequest {
 
 extension HTTPAnswer {
     /// The answer as bytes.
-    public func encoded() -> Bytes {
+    public func encoded() -> Bytes { encodedHead(bodyCount: body.count) + body }
+
+    /// What comes before the body, whose bytes are the end.
+    public func encodedHead(bodyCount: Int) -> Bytes {
         var out = ByteWriter()
         out.write(Int64(outcome.rawValue))
         out.write(Int64(status))
         out.write(durationMilliseconds)
-        out.write(headers)
-        out.write(body)
-        out.write(message)
+        out.write(timeoutMilliseconds)
         out.write(connected ? 1 : 0)
+        for text in [headers, message, hint, url] { out.write(text) }
+        out.write(Int64(bodyCount))
         return out.bytes
     }
 
@@ -213,16 +228,20 @@ extension HTTPAnswer {
     public init?(encoded bytes: Bytes) {
         var reader = ByteReader(bytes)
         guard let raw = reader.number(), let outcome = Outcome(rawValue: UInt8(clamping: raw)),
-            let status = reader.number(), let duration = reader.number(),
-            let headers = reader.text(), let body = reader.text(), let message = reader.text(),
-            let connected = reader.number()
+            let status = reader.number(), let duration = reader.number(), let timeout = reader.number(),
+            let connected = reader.number(), let headers = reader.text(), let message = reader.text(),
+            let hint = reader.text(), let url = reader.text(), let body = reader.text()
         else { return nil }
         self.init(outcome)
         self.connected = connected != 0
         self.status = Int32(clamping: status)
         durationMilliseconds = duration
+        timeoutMilliseconds = timeout
+        self.connected = connected != 0
         self.headers = headers
-        self.body = body
         self.message = message
+        self.hint = hint
+        self.url = url
+        self.body = body
     }
 }

@@ -33,22 +33,19 @@ extension HTTPAnswer {
         case .blocked:
             return StepFailure(sqlstate: Bytes("42501".utf8), message: message)
         case .timedOut:
-            let allowed = min(request.timeoutMilliseconds, limits.timeoutMaxMilliseconds) / 1000
-            let text = Bytes("HTTP timeout after \(allowed)s: ".utf8) + request.url
-            let isCut = allowed < request.timeoutMilliseconds / 1000
-            let hint = "The step asks for more; \"pg_durable.http_max_timeout\" is \(allowed) seconds."
-            return StepFailure(
-                sqlstate: Bytes("57014".utf8),
-                message: text,
-                hint: isCut ? Bytes(hint.utf8) : nil
-            )
+            return timeoutFailure(request, limits)
         case .connectFailed:
             let text =
                 Bytes("HTTP connection failed: ".utf8) + request.url
-                + Bytes(" - error sending request for url (".utf8) + request.url + Bytes(")".utf8)
+                + Bytes(" - error sending request for url (".utf8) + (url.isEmpty ? request.url : url)
+                + Bytes(")".utf8)
             return StepFailure(sqlstate: Bytes("08001".utf8), message: text, detail: message)
         case .tooLarge:
-            return limits.responseTooLarge
+            guard !message.isEmpty else { return limits.responseTooLarge }
+            return StepFailure(sqlstate: Bytes("54000".utf8), message: message, hint: hint)
+        case .cutOff:
+            let text = Bytes("Failed to read response body: ".utf8) + message
+            return StepFailure(sqlstate: Bytes("08006".utf8), message: text)
         case .invalid:
             return .invalidParameter(Bytes("Invalid HTTP request: ".utf8) + message)
         case .broken, .answered:
@@ -61,7 +58,7 @@ extension HTTPAnswer {
     public var isWorthRetrying: Bool {
         switch outcome {
         case .answered: status == 429 || status >= 500
-        case .timedOut, .connectFailed, .broken: true
+        case .timedOut, .connectFailed, .broken, .cutOff: true
         case .tooLarge, .blocked, .invalid: false
         }
     }
@@ -170,6 +167,19 @@ extension HTTPAnswer {
         out.member("ok", bool: (200...299).contains(status))
         out.member("duration_ms", integer: durationMilliseconds)
         return out.finish()
+    }
+
+    /// With the time that it was really given, which the settings may have shortened.
+    private func timeoutFailure(_ request: HTTPRequest, _ limits: HTTPLimits) -> StepFailure {
+        let asked = min(request.timeoutMilliseconds, limits.timeoutMaxMilliseconds)
+        let allowed = (timeoutMilliseconds > 0 ? timeoutMilliseconds : asked) / 1000
+        let isCut = allowed < request.timeoutMilliseconds / 1000
+        let hint = "The step asks for more; \"pg_durable.http_max_timeout\" is \(allowed) seconds."
+        return StepFailure(
+            sqlstate: Bytes("57014".utf8),
+            message: Bytes("HTTP timeout after \(allowed)s: ".utf8) + request.url,
+            hint: isCut ? Bytes(hint.utf8) : nil
+        )
     }
 
     private func serverFailure(

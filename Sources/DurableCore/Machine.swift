@@ -24,8 +24,8 @@ public struct Machine: Sendable {
     public internal(set) var runnableBranches: Set<BranchID> = []
     /// The first branch number that was never used.
     public internal(set) var nextBranch = BranchID(rawValue: 1)
-    /// Whether a node that asks a peer over the network is in the graph.
-    public let hasRequestNodes: Bool
+    /// Whether a SIGNAL node is in the graph.
+    public let hasSignalNodes: Bool
 
     /// What the entries in the journal amount to, about in bytes.
     public internal(set) var journalSize = 0
@@ -51,9 +51,8 @@ public struct Machine: Sendable {
 
     init(record: InstanceRecord, trace: NodeTrace?) {
         self.record = record
-        hasRequestNodes = record.graph.nodes.contains { $0.kind == .http || $0.kind == .httpMultipart }
-        self.trace = trace
-        lastEntries.set(.root, 0)
+        hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
+        if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
         branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
         changes = Changes()

@@ -148,5 +148,6 @@ enum CheckpointWriter {
         try Tables.signals.open(writing: true) { table throws(PostgresError) in
             try table.delete("signals_pkey", keys: [id])
         }
+        try check(pgs_question_drop_at_commit(instance.rawValue, -1))
     }
 }

@@ -67,7 +67,7 @@ extension ServerPort {
         guard bytes.count <= settings.limits.requestSizeMax else {
             return .refused(settings.limits.requestTooLarge)
         }
-        var result = PGS_QUESTION_FULL
+        var result = PGS_QUESTION_MUST_WAIT
         try check(
             bytes.withUnsafeBufferPointer { buffer in
                 buffer.baseAddress.flatMap {
@@ -84,18 +84,33 @@ extension ServerPort {
                 }
             }
         )
-        return result == PGS_QUESTION_ASKED ? .held : .full
+        switch result {
+        case PGS_QUESTION_ASKED: return .held
+        case PGS_QUESTION_TOO_LARGE: return .refused(settings.limits.requestTooLargeForMemory)
+        default: return .mustWait
+        }
     }
 
     public mutating func sendRequest(_ place: RequestPlace) {
         pgs_question_release(place.instance.rawValue, place.branch.rawValue, place.sequence)
     }
 
-    public mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?) {
-        if let error = pgs_question_take_back(instance.rawValue, branch?.rawValue ?? -1) {
-            // What cannot be taken back is answered, looked at and dropped later.
-            pgs_error_free(error)
-            pgs_step_abort()
+    public mutating func giveBackRequest(_ place: RequestPlace) {
+        pgs_question_give_back(place.instance.rawValue, place.branch.rawValue, place.sequence)
+    }
+
+    public mutating func dropRequests(of instance: InstanceID) { pgs_question_drop(role, instance.rawValue) }
+
+    /// Whatever was asked for the steps, branches and instance that this checkpoint ends goes when it is committed.
+    func dropRequests(_ checkpoint: Checkpoint, of instance: InstanceID) throws(PostgresError) {
+        // The end of an instance drops all of it (CheckpointWriter.end).
+        guard checkpoint.outcome == nil else { return }
+        for entry in checkpoint.entries {
+            if case .attemptStarted = entry.event { continue }
+            try check(pgs_question_drop_at_commit(instance.rawValue, entry.branch.rawValue))
+        }
+        for branch in checkpoint.deactivated {
+            try check(pgs_question_drop_at_commit(instance.rawValue, branch.rawValue))
         }
     }
 
@@ -173,17 +188,24 @@ extension ServerPort {
 
 /// What requests to one destination have in common, for the limit per host.
 enum RequestGroup {
-    /// A hash of scheme, host and port as they are written; other spellings only count apart.
+    /// A hash of scheme, host and port, in one letter case and without a port that goes without saying.
     static func number(of url: Bytes) -> UInt32 {
-        var hash: UInt32 = 2_166_136_261
+        var origin: Bytes = []
         var slashes = 0
         for byte in url {
-            if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "?") {
+            if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "?")
+                || byte == UInt8(ascii: "#")
+            {
                 slashes += 1
                 if slashes > 2 { break }
             }
-            hash = (hash ^ UInt32(byte | 0x20)) &* 16_777_619
+            origin.append(byte >= 0x41 && byte <= 0x5A ? byte + 0x20 : byte)
         }
+        let usual = origin.starts(with: Bytes("https".utf8)) ? ":443" : ":80"
+        if origin.suffix(usual.utf8.count).elementsEqual(usual.utf8) { origin.removeLast(usual.utf8.count) }
+        if origin.last == UInt8(ascii: ".") { origin.removeLast() }
+        var hash: UInt32 = 2_166_136_261
+        for byte in origin { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         return max(hash, 1)
     }
 }

@@ -223,6 +223,7 @@ public struct ServerPort: ExecutorPort {
             }
             outcome = checkpoint.outcome
             isProgress = checkpoint.isProgress
+            if checkpoint.beginsAttempt { try check(pgs_commit_must_last()) }
             isCommitting = true
             try check(isStep ? pgs_step_commit() : pgs_engine_commit())
             pgs_cancels_release()
@@ -273,6 +274,7 @@ public struct ServerPort: ExecutorPort {
                 try CheckpointWriter.write(checkpoint, instance, role: role, now: now)
                 if loading.contains(instance) { try ServerPort.forgetLoads(of: instance) }
                 try stopOthers(checkpoint, of: instance, isShared: request.known.count > 1 || !stepIsOpen)
+                try dropRequests(checkpoint, of: instance)
             }
             return decision
         }
@@ -335,6 +337,11 @@ public struct ServerPort: ExecutorPort {
 }
 
 extension Checkpoint {
+    /// Whether something that cannot be rolled back follows this commit and counts on it.
+    fileprivate var beginsAttempt: Bool {
+        entries.contains { if case .attemptStarted = $0.event { true } else { false } }
+    }
+
     /// Whether it records more than the beginning of another attempt.
     fileprivate var isProgress: Bool {
         entries.contains { if case .attemptStarted = $0.event { false } else { true } }

@@ -70,11 +70,7 @@ extension Executor {
             return .supersede
         }
         switch result {
-        case .committed:
-            if machine.hasRequestNodes, case .committed(let stored) = end {
-                giveUpRequests(of: machine.record.id, stored)
-            }
-            return end
+        case .committed: return end
         case .failed(let failure): return .failed(failure)
         case .superseded:
             if case .committed = end { return .superseded }
@@ -93,7 +89,7 @@ extension Executor {
     /// Rebuilds the machine from the tables.
     mutating func load(_ instance: InstanceID) throws(Port.Failure) -> Loaded {
         guard let stored = try port.load(instance) else {
-            port.takeBackRequests(of: instance, nil)
+            port.dropRequests(of: instance)
             return .end(.dropped)
         }
         var machine = Machine(record: stored.record)

@@ -13,7 +13,7 @@ extension Executor {
         _ current: BranchID,
         _ branch: inout BranchID?
     ) throws(Port.Failure) -> Progress? {
-        // Its answer is still to come, and will make the branch ready.
+        // Its answer, or a place for it, is still to come, and will make the branch ready.
         guard var end = try request(machine, current) else { return .end(.idle) }
         if case .failed(let failure) = end.news {
             let storable = try failure.storable { (text) throws(Port.Failure) in try port.canStore(text) }
@@ -22,12 +22,13 @@ extension Executor {
         let instance = machine.record.id
         let sequence = machine.nextSequence(of: current)
         let result = try commit(&machine, end)
-        if case .attempted = end.news, let sequence, case .committed(let stored) = result,
-            !stored.hasEnded
-        {
-            port.sendRequest(RequestPlace(instance: instance, branch: current, sequence: sequence))
-        } else {
-            port.takeBackRequests(of: instance, current)
+        if case .attempted = end.news, let sequence {
+            let place = RequestPlace(instance: instance, branch: current, sequence: sequence)
+            if case .committed(let stored) = result, !stored.hasEnded {
+                port.sendRequest(place)
+            } else {
+                port.giveBackRequest(place)
+            }
         }
         guard case .committed(let stored) = result else { return try leave(result, instance) }
         if stored.hasEnded { return .end(.ended) }
@@ -46,7 +47,7 @@ extension Executor {
         guard let next = machine.nextSequence(of: branch),
             let (built, delivery) = machine.httpRequest(branch, settings.http)
         else { return nil }
-        let asked: HTTPRequest
+        var asked: HTTPRequest
         switch built {
         case .success(let request): asked = request
         case .failure(let error):
@@ -73,24 +74,17 @@ extension Executor {
             end.news = .failed(failure)
             return end
         }
-        port.takeBackRequests(of: instance, branch)
+        asked.mayRepeat = delivery.repeatsUnknown
         let place = RequestPlace(instance: instance, branch: branch, sequence: next)
         switch try port.holdRequest(asked, isMultipart: asked.isMultipart, place) {
         case .held:
             end.news = .attempted
-        case .full:
-            let jitter = Int64(port.random() % 500_000)
-            end.news = .delayed(until: port.now().advanced(byMicroseconds: 500_000 + jitter))
+        case .mustWait:
+            return nil
         case .refused(let failure):
             end.news = .failed(failure)
         }
         return end
-    }
-
-    /// After a commit: what the branches asked for that it has stopped is not wanted any more.
-    mutating func giveUpRequests(of instance: InstanceID, _ stored: Stored) {
-        if stored.hasEnded { return port.takeBackRequests(of: instance, nil) }
-        for branch in stored.deactivated { port.takeBackRequests(of: instance, branch) }
     }
 
     /// What an answer means: the step's end, or another attempt later.

@@ -7,9 +7,10 @@ extension Executor {
     /// Why a step is failed without being run again, or nil.
     ///
     /// `retries` are attempts that were asked for.
-    func exhausted(_ attempts: Int32, allowing retries: Int32 = 0) -> StepFailure? {
-        let most = max(settings.stepAttemptsMax, 1).addingReportingOverflow(retries).partialValue
-        guard attempts >= most else { return nil }
+    mutating func exhausted(_ attempts: Int32, allowing retries: Int32 = 0) -> StepFailure? {
+        if let late = lateness.take() { return late }
+        let (sum, overflow) = max(settings.stepAttemptsMax, 1).addingReportingOverflow(retries)
+        guard attempts >= (overflow ? Int32.max : sum) else { return nil }
         return StepFailure(
             sqlstate: Bytes("57P02".utf8),
             message: Bytes("step was begun \(attempts) times and never came to an end".utf8),

@@ -172,8 +172,10 @@ public enum RequestState: Hashable, Sendable {
 /// Whether a request may leave.
 public enum RequestHold: Hashable, Sendable {
     case held
-    /// Not now: as many are under way as may be.
-    case full
+    /// Not now: as many are under way as may be, or nobody is there to send it.
+    ///
+    /// The branch is made ready when it can.
+    case mustWait
     /// The role may not, or not there.
     case refused(StepFailure)
 }
@@ -205,7 +207,9 @@ public protocol ExecutorPort {
     /// news, lets `body` decide, writes and commits.
     ///
     /// `body` is called once, or, if it answers `.readAll`, once more with the whole journal. With `.supersede`,
-    /// and whenever the result is not `.committed`, nothing of the transaction remains, and none is open.
+    /// and whenever the result is not `.committed`, nothing of the transaction remains, and none is open. A commit
+    /// that begins an attempt is on disk when this returns, and drops nothing; one that ends a step, a branch or the
+    /// instance drops what was asked for it, once it is committed and not before.
     mutating func commit(
         _ instance: InstanceID,
         reading request: NewsRequest,
@@ -234,7 +238,7 @@ public protocol ExecutorPort {
 
     /// Checks that the role may send the request now, and keeps a place for it.
     ///
-    /// Nothing leaves before `sendRequest`; a place that is neither sent nor taken back goes with the process.
+    /// Nothing leaves before `sendRequest`; a place that is neither sent nor given back goes with the process.
     mutating func holdRequest(
         _ request: HTTPRequest,
         isMultipart: Bool,
@@ -242,10 +246,15 @@ public protocol ExecutorPort {
     ) throws(Failure) -> RequestHold
 
     /// Hands the request over that `holdRequest` has kept; its answer makes the branch ready.
+    ///
+    /// The attempt is committed, and nothing can lose it any more.
     mutating func sendRequest(_ place: RequestPlace)
 
-    /// Gives up whatever was asked for `branch`, or for all of the instance; a transfer ends at once.
-    mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?)
+    /// Gives the place back that `holdRequest` has kept: the attempt is not stored.
+    mutating func giveBackRequest(_ place: RequestPlace)
+
+    /// Drops whatever was asked for an instance that is gone.
+    mutating func dropRequests(of instance: InstanceID)
 
     /// Whether a text can be stored as it is: the database's encoding has all of its characters.
     mutating func canStore(_ text: Bytes) throws(Failure) -> Bool

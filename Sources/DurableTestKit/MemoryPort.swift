@@ -9,9 +9,7 @@ public struct SimulatedCrash: Error, Hashable, Sendable {
     public var isServer: Bool
 }
 
-/// The executor's port onto a simulated world.
-///
-/// All executors of a world share it.
+/// An executor's port onto a simulated world.
 public struct MemoryPort: ExecutorPort {
     public typealias Failure = SimulatedCrash
 
@@ -28,10 +26,13 @@ public struct MemoryPort: ExecutorPort {
 
     /// Which life of the server this process belongs to.
     private let born: Int
+    /// Which executor of the world.
+    let number: Int
 
-    init(world: World, born: Int) {
+    init(world: World, born: Int, number: Int) {
         self.world = world
         self.born = born
+        self.number = number
     }
 
     public func now() -> Timestamp { world.now }
@@ -63,20 +64,27 @@ public struct MemoryPort: ExecutorPort {
     ) throws(SimulatedCrash) -> RequestHold {
         try world.boundary(born)
         if let refusal = request.refusal { return .refused(refusal) }
-        if world.random.chance(world.faults.interrupts) { return .full }
-        world.network.hold(request, at: place)
-        return .held
-    }
-
-    public mutating func sendRequest(_ place: RequestPlace) {
-        if world.network.send(place) {
-            world.push([Ready(instance: place.instance, branch: place.branch)])
+        world.letOthersWork()
+        switch world.network.hold(request, at: place, by: number) {
+        case true?: return .held
+        case false?: return .mustWait
+        case nil:
+            // The tables are swept when there is room again.
+            world.missHints()
+            return .mustWait
         }
     }
 
-    public mutating func takeBackRequests(of instance: InstanceID, _ branch: BranchID?) {
-        world.network.takeBack(instance, branch)
+    public mutating func sendRequest(_ place: RequestPlace) {
+        world.letOthersWork()
+        world.network.send(place, by: number)
     }
+
+    public mutating func giveBackRequest(_ place: RequestPlace) {
+        if let ready = world.network.giveBack(place, by: number) { world.push([ready]) }
+    }
+
+    public mutating func dropRequests(of instance: InstanceID) { world.network.drop(instance, nil) }
 
     public mutating func canStore(_ text: Bytes) -> Bool { true }
 
@@ -138,6 +146,7 @@ public struct MemoryPort: ExecutorPort {
         }
         guard case .write(let checkpoint) = decision else { return .superseded }
         try world.boundary(born)
+        world.checkRequests(checkpoint, of: instance)
         if let failure = step?.failsAtCommit { return .failed(failure) }
         switch world.store.write(checkpoint, of: instance) {
         case .duplicateKey:
@@ -153,7 +162,20 @@ public struct MemoryPort: ExecutorPort {
             world.store.executions[step.instance, default: [:]][step.node, default: 0] += 1
         }
         world.committed(instance, checkpoint)
+        // Those who waited for the lock are at it before what is superfluous now has gone.
+        let ticket = world.network.ticket
+        world.letOthersWork()
+        drop(checkpoint, instance, upTo: ticket)
         try world.boundary(born)
         return .committed
+    }
+
+    private func drop(_ checkpoint: Checkpoint, _ instance: InstanceID, upTo ticket: Int) {
+        if checkpoint.outcome != nil { return world.network.drop(instance, nil) }
+        for entry in checkpoint.entries {
+            if case .attemptStarted = entry.event { continue }
+            world.network.drop(instance, entry.branch, upTo: ticket)
+        }
+        for branch in checkpoint.deactivated { world.network.drop(instance, branch, upTo: ticket) }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 
-/// Random graphs of every node type but HTTP.
+/// Random graphs of every node type.
 ///
 /// All of them end, if somebody sends the signals they wait for.
 struct RandomGraph {
@@ -80,6 +80,7 @@ struct RandomGraph {
         number += 1
         var text = "value n\(number)"
         if random.chance(50) { text += " $\(random.pick(["a", "b", "c"]))" }
+        if random.chance(10) { text += " $h.status" }
         if random.chance(15) { text += " {x}" }
         let step = Tree.sql(text)
         return random.chance(50) ? .named(step, random.pick(["a", "b", "c"])) : step
@@ -102,14 +103,32 @@ struct RandomGraph {
             return .sleep("soon")
         case 21..<24:
             return maybeNamed(.schedule("*/5 * * * *"))
+        case 33..<50:
+            return request()
         case 24..<33:
             let timeout: Int64? = random.chance(60) ? Int64(random.below(20)) : nil
             return maybeNamed(.signal(random.pick(["go", "stop"]), timeout: timeout))
-        case 33..<(inLoop ? 37 : 34):
+        case 50..<(inLoop ? 54 : 51):
             return .break(random.pick(["out", "1.50", nil]))
         default:
             return step()
         }
+    }
+
+    private mutating func request() -> Tree {
+        number += 1
+        let isMultipart = random.chance(25)
+        let rest = random.pick(["", "/{x}", "/$h.status"]) + random.pick(["", "", "/fail"])
+        var members = [
+            #""url":"http://peer/n\#(number)\#(rest)""#,
+            #""method":"\#(isMultipart ? "POST" : random.pick(["GET", "POST"]))""#,
+        ]
+        if isMultipart { members.append(#""parts":[{"name":"a","data_b64":"aGk="}]"#) }
+        if random.chance(40) { members.append(#""retries":2,"backoff_milliseconds":1000"#) }
+        if random.chance(40) { members.append(#""on_unknown":"fail""#) }
+        let query = "{" + members.joined(separator: ",") + "}"
+        let tree = isMultipart ? Tree.multipart(query) : .http(query)
+        return random.chance(70) ? .named(tree, "h") : tree
     }
 
     private mutating func maybeNamed(_ tree: Tree) -> Tree {

@@ -24,14 +24,14 @@ struct ReferenceInterpreter {
     }
 
     private let graph: Graph
-    private let variables: [String: String]
+    let variables: [String: String]
     private let journal: [BranchID: [JournalEntry]]
     private var cursor: [BranchID: Int] = [:]
     private var executions: [Int32: Int] = [:]
     /// Each statement that was carried out, and how often.
     private(set) var effects: [String: Int] = [:]
     /// Where the journal does not say what the walk needs.
-    private(set) var mismatch: String?
+    var mismatch: String?
 
     init(record: InstanceRecord, journal: [BranchID: [JournalEntry]]) {
         graph = record.graph
@@ -99,7 +99,7 @@ struct ReferenceInterpreter {
             store(.value(value), node, &scope)
             return .broke(value)
         case .http, .httpMultipart:
-            result = .failed("not simulated")
+            result = walkRequest(index, node, branch, scope, mayBeCut)
         }
         store(result, node, &scope)
         return result
@@ -252,6 +252,7 @@ struct ReferenceInterpreter {
         while case .attemptStarted? = entry?.event { entry = next(branch, index, mayBeCut) }
         guard entry != nil else { return .cut }
         let words = text(node.query).split(separator: " ").map { word in
+            if word == "$h.status" { return ReferenceInterpreter.status(scope) ?? String(word) }
             if word.hasPrefix("$"), let value = scope.names[String(word.dropFirst())] {
                 return value.components(between: "\"v\":", and: "}")
             }
@@ -312,7 +313,15 @@ struct ReferenceInterpreter {
 
     // MARK: Small things
 
-    private mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry? {
+    /// The event that comes next in the branch, if it is of this node.
+    func peek(_ branch: BranchID, _ node: Int32) -> Event? {
+        let place = cursor[branch, default: 0]
+        guard let entries = journal[branch], place < entries.count, entries[place].node.rawValue == node
+        else { return nil }
+        return entries[place].event
+    }
+
+    mutating func next(_ branch: BranchID, _ node: Int32, _ mayBeCut: Bool) -> JournalEntry? {
         let place = cursor[branch, default: 0]
         guard let entries = journal[branch], place < entries.count else {
             if !mayBeCut {
@@ -341,12 +350,12 @@ struct ReferenceInterpreter {
 
     private func child(_ index: NodeIndex?) -> Int32 { index?.rawValue ?? 0 }
 
-    private func text(_ bytes: Bytes?) -> String { String(decoding: bytes ?? [], as: UTF8.self) }
+    func text(_ bytes: Bytes?) -> String { String(decoding: bytes ?? [], as: UTF8.self) }
 }
 
 extension String {
     /// What stands between the first `start` and the next `end`; empty when there is no such place.
-    fileprivate func components(between start: String, and end: Character) -> String {
+    func components(between start: String, and end: Character) -> String {
         var rest = self[...]
         while !rest.isEmpty {
             if rest.hasPrefix(start) {

@@ -50,7 +50,12 @@ public struct Simulation {
         }
         coverage += world.coverage
         for instance in world.store.instances.values { coverage += instance.chronicle.coverage }
-        return world.broken ?? Checker.check(world.store)
+        coverage.requests += world.network.sent.values.reduce(0, +)
+        coverage.waits += world.network.waited
+        coverage.losses += world.network.lost
+        if let broken = world.broken ?? Checker.check(world.store) { return broken }
+        world.settleNetwork()
+        return world.network.isEmpty ? nil : "requests are left of instances that have ended"
     }
 
     private func makeWorld(_ random: inout SplitMix64) -> World {
@@ -65,6 +70,8 @@ public struct Simulation {
         faults.interrupts = random.pick([0, 0, 5])
         faults.yields = random.pick([0, 20])
         faults.signals = random.pick([0, 0, 2, 10])
+        faults.lostWorkers = random.pick([0, 0, 5, 20])
+        faults.lostPlaces = random.pick([0, 0, 10])
         var settings = ExecutorSettings()
         settings.loopIntervalMin = random.pick([0, 1_000_000])
         settings.machinesMax = random.pick([0, 1, 256])
@@ -78,6 +85,8 @@ public struct Simulation {
             settings: settings
         )
         world.isInProbation = random.chance(20)
+        world.network.placesMax = random.pick([1, 2, .max])
+        world.network.waitersMax = random.pick([1, .max])
         return world
     }
 }

@@ -17,6 +17,7 @@ public indirect enum Tree: Sendable {
     case schedule(String)
     case signal(String, timeout: Int64?)
     case http(String)
+    case multipart(String)
     case named(Tree, String)
     /// A node as it is; for what the other cases cannot say.
     case raw(Node)
@@ -85,6 +86,9 @@ extension Graph {
             node.query = Bytes(#"{"signal_name":"\#(signal)","timeout_seconds":\#(timeout)}"#.utf8)
         case .http(let query):
             node.kind = .http
+            node.query = Bytes(query.utf8)
+        case .multipart(let query):
+            node.kind = .httpMultipart
             node.query = Bytes(query.utf8)
         case .raw(let raw):
             node = raw

@@ -21,6 +21,10 @@ public struct Faults: Sendable {
     public var yields = 0
     /// Somebody sends a signal.
     public var signals = 0
+    /// The worker that carries requests dies.
+    public var lostWorkers = 0
+    /// Of a request that has its place, nobody comes to use it.
+    public var lostPlaces = 0
 
     public init() {}
 
@@ -35,6 +39,10 @@ public struct Coverage: Sendable {
     public var rebuilds = 0
     /// A branch got a number that another had had.
     public var reuses = 0
+    /// Requests left, had to wait for a place, were lost on their way.
+    public var requests = 0
+    public var waits = 0
+    public var losses = 0
 
     public init() {}
 
@@ -42,6 +50,9 @@ public struct Coverage: Sendable {
         sum.compactions += other.compactions
         sum.rebuilds += other.rebuilds
         sum.reuses += other.reuses
+        sum.requests += other.requests
+        sum.waits += other.waits
+        sum.losses += other.losses
     }
 }
 
@@ -68,6 +79,7 @@ public final class World {
     private var depth = 0
     private var expectsQuarantine = false
     private var turns = 0
+    private var executorNumber = 0
     /// A hint may be missing: the scheduler has reason to look through `active`.
     private var mayMissHints = false
     private var signalNumber: Int64 = 0
@@ -87,7 +99,9 @@ public final class World {
     }
 
     private func newExecutor() -> Executor<MemoryPort> {
-        Executor(port: MemoryPort(world: self, born: generation), settings: settings)
+        executorNumber += 1
+        let port = MemoryPort(world: self, born: generation, number: executorNumber)
+        return Executor(port: port, settings: settings)
     }
 
     // MARK: Clients
@@ -124,9 +138,13 @@ public final class World {
             if !queue.isEmpty {
                 let i = random.below(queue.count)
                 takeTurn(queue.remove(at: i))
-            } else if !wakeTimers(), !sweep() {
+            } else if network.isBusy, store.timers.isEmpty || random.chance(70) {
+                moveNetwork()
+            } else if !wakeTimers(), !expirePlaces(), !sweep() {
                 if !store.active.isEmpty {
                     broken = "active branches are left, and nobody was told"
+                    for request in network.requests { log?("left: \(request.ready) \(request.standing)") }
+                    for place in store.active.sorted() { log?("active: \(place)") }
                 }
                 return
             }
@@ -141,6 +159,15 @@ public final class World {
             push([Ready(instance: place.instance, branch: nil)])
         }
         // A lost hint about a timer is repeated: the scheduler reads the table again.
+        return true
+    }
+
+    /// Time passes in which nobody comes for the places that were given out; false when there are none.
+    ///
+    /// An executor that is behind may ask for one for a branch that has ended.
+    private func expirePlaces() -> Bool {
+        guard network.expire() else { return false }
+        push(network.grant())
         return true
     }
 
@@ -168,6 +195,7 @@ public final class World {
         }
         var executor = executors.remove(at: random.below(executors.count))
         let born = generation
+        let number = executor.port.number
         log?("\(depth): turn \(ready)")
         do throws(SimulatedCrash) {
             let end = try executor.runTurn(ready)
@@ -183,7 +211,7 @@ public final class World {
             log?("\(depth): \(error)")
             mayMissHints = true
             // What a process held and had not sent goes with it.
-            network.forgetHeld(of: ready.instance)
+            push(network.forgetHeld(by: number))
             if error.isServer { crashServer() }
             executors.append(newExecutor())
         }
@@ -235,6 +263,7 @@ public final class World {
     /// Gives other executors a turn, with any hint, the present one's included.
     func letOthersWork() {
         letClientsSignal()
+        if network.isBusy, random.chance(faults.interleavings) { moveNetwork() }
         guard depth < 3, !executors.isEmpty, broken == nil, random.chance(faults.interleavings)
         else { return }
         depth += 1
@@ -248,6 +277,74 @@ public final class World {
             takeTurn(
                 Ready(instance: place.instance, branch: random.chance(80) ? place.branch : nil)
             )
+        }
+    }
+
+    /// Lets whatever is left of requests happen, when nothing else can.
+    func settleNetwork() {
+        run()
+        for _ in 0..<100 where broken == nil && (network.isBusy || expirePlaces()) {
+            if network.isBusy { moveNetwork() }
+            run()
+        }
+    }
+
+    /// Somebody waits of whom nobody knows.
+    func missHints() { mayMissHints = true }
+
+    /// A request leaves, an answer comes, the worker dies or comes back, a place is given to somebody.
+    private func moveNetwork() {
+        if !network.hasWorker {
+            network.startWorker()
+        } else if random.chance(faults.lostWorkers) {
+            return push(network.loseWorker())
+        }
+        if random.chance(faults.lostPlaces) {
+            // Whoever was told still knows, or finds the branch in the table.
+            _ = network.expire()
+        }
+        if let request = network.move({ random.below($0) }) {
+            log?("\(depth): request \(request.place): \(request.standing)")
+            switch request.standing {
+            case .running:
+                if !isRecorded(request.place) {
+                    broken = broken ?? "a request leaves that is not in the journal"
+                }
+            default: push([request.ready])
+            }
+        }
+        push(network.grant())
+    }
+
+    /// A request is asked once more, or given up for lost, only if it was.
+    func checkRequests(_ checkpoint: Checkpoint, of id: InstanceID) {
+        guard let instance = store.instances[id] else { return }
+        for entry in checkpoint.entries {
+            let kind = instance.record.graph.node(entry.node)?.kind
+            guard kind == .http || kind == .httpMultipart,
+                let last = instance.journal[entry.branch]?.last(where: { $0.sequence < entry.sequence }),
+                last.sequence == entry.sequence - 1, last.node == entry.node,
+                case .attemptStarted = last.event
+            else { continue }
+            switch entry.event {
+            case .attemptStarted: break
+            case .stepFailed(let failure) where failure.sqlstate == Bytes("08007".utf8): break
+            default: continue
+            }
+            let place = RequestPlace(instance: id, branch: entry.branch, sequence: last.sequence)
+            if !network.isLost(place) { broken = broken ?? "a request counts as lost that is not: \(place)" }
+        }
+    }
+
+    /// Whether the attempt is in the tables; of a branch or instance that has ended meanwhile it need not be.
+    private func isRecorded(_ place: RequestPlace) -> Bool {
+        guard let instance = store.instances[place.instance], instance.outcome == nil,
+            let entries = instance.journal[place.branch]
+        else { return true }
+        return entries.contains { entry in
+            guard entry.sequence == place.sequence else { return entry.sequence > place.sequence }
+            if case .attemptStarted = entry.event { return true }
+            return false
         }
     }
 

@@ -1,182 +1,322 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The end of a request: redirects, what it came to, and its memory. */
+/* A transfer from one state to the next: addresses, libcurl, what it came to. */
 #include "transport.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 bool
-buffer_append(buffer *to, const void *data, size_t length)
+transfer_fail(transfer *of, http_outcome outcome, const char *text)
 {
-    if (length > SIZE_MAX / 4 - to->length)
-        return false;
-    if (to->length + length + 1 > to->capacity)
-    {
-        size_t capacity = to->capacity == 0 ? 256 : to->capacity;
-        char *grown;
-
-        while (capacity < to->length + length + 1)
-            capacity *= 2;
-        grown = realloc(to->data, capacity);
-        if (grown == NULL)
-            return false;
-        to->data = grown;
-        to->capacity = capacity;
-    }
-    if (length > 0)
-        memcpy(to->data + to->length, data, length);
-    to->length += length;
-    to->data[to->length] = '\0';
-    return true;
+    of->failure = outcome;
+    snprintf(of->message, sizeof(of->message), "%s", text);
+    return false;
 }
 
-void
-buffer_free(buffer *of)
+transfer *
+transfer_new(http_transport *transport, const http_request *request)
 {
-    free(of->data);
-    memset(of, 0, sizeof(*of));
-}
+    transfer *of = calloc(1, sizeof(transfer));
+    transfer **bucket = &transport->buckets[(request->id ^ request->id >> 32) % BUCKETS];
 
-/* Removes headers that another host must not see. */
-static bool
-drop_secrets(transfer *of)
-{
-    struct curl_slist *kept = NULL;
-
-    for (struct curl_slist *line = of->headers; line != NULL; line = line->next)
+    if (of == NULL || (of->account = account_open(transport, request->owner)) == NULL)
     {
-        static const char *const harmless[] = {"Accept:", "Accept-Language:", "Content-Type:", "User-Agent:",
-                                               "Expect:", "Idempotency-Key:"};
-        bool keep = false;
-
-        for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-            keep = keep || strncasecmp(line->data, harmless[i], strlen(harmless[i])) == 0;
-        if (keep)
-        {
-            struct curl_slist *longer = curl_slist_append(kept, line->data);
-
-            if (longer == NULL)
-            {
-                curl_slist_free_all(kept);
-                return false;
-            }
-            kept = longer;
-        }
+        free(of);
+        return NULL;
     }
-    curl_easy_setopt(of->easy, CURLOPT_HTTPHEADER, kept);
-    curl_slist_free_all(of->headers);
-    of->headers = kept;
-    return true;
-}
-
-static bool
-same_origin(CURLU *a, CURLU *b)
-{
-    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
-    bool same = true;
-
-    for (size_t i = 0; i < 3 && same; i++)
-    {
-        char *x = NULL, *y = NULL;
-
-        same = curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT) == CURLUE_OK
-               && curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(x, y) == 0;
-        curl_free(x);
-        curl_free(y);
-    }
-    return same;
-}
-
-bool
-transfer_redirect(transfer *of)
-{
-    char *location = NULL;
-    long status = 0;
-    CURLU *from;
-
-    curl_easy_getinfo(of->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(of->easy, CURLINFO_REDIRECT_URL, &location);
-    if (of->redirects_left <= 0 || location == NULL || transport_now_ms() >= of->deadline_ms)
-        return false;
-    of->redirects_left--;
-    from = curl_url_dup(of->url);
-    if (from == NULL)
-        return false;
-    if (curl_url_set(of->url, CURLUPART_URL, location, CURLU_DISALLOW_USER) != CURLUE_OK)
-        transfer_fail(of, HTTP_FAILED_BLOCKED, "Blocked: the redirect's URL is not allowed");
-    else if (transfer_check_host(of) && !same_origin(from, of->url) && !drop_secrets(of))
-        transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
-    curl_url_cleanup(from);
-    if (of->invalid != HTTP_ANSWERED)
-        return false;
-    /* As browsers and libcurl do: 303 always, and 301 and 302 of a POST, go on with GET. */
-    if (status == 303 || ((status == 301 || status == 302) && strcmp(of->method.data, "POST") == 0))
-    {
-        of->method.length = 0;
-        buffer_append(&of->method, "GET", 3);
-        of->has_body = false;
-        curl_easy_setopt(of->easy, CURLOPT_MIMEPOST, NULL);
-        curl_mime_free(of->mime);
-        of->mime = NULL;
-        curl_easy_setopt(of->easy, CURLOPT_CUSTOMREQUEST, NULL);
-        transfer_set_method(of);
-    }
-    of->header_lines.length = 0;
-    of->body.length = 0;
-    curl_easy_setopt(of->easy, CURLOPT_CURLU, of->url);
-    return transfer_set_deadline(of);
-}
-
-void
-transfer_report(transfer *of, CURLcode code)
-{
-    http_response response = {.id = of->id, .connected = of->is_connected};
-    const char *text = of->error[0] != '\0' ? of->error : curl_easy_strerror(code);
-    long status = 0;
-
-    response.duration_ms = transport_now_ms() - of->began_ms;
-    if (of->invalid != HTTP_ANSWERED)
-    {
-        response.outcome = of->invalid;
-        text = of->message;
-    }
-    else if (code == CURLE_OK)
-    {
-        curl_easy_getinfo(of->easy, CURLINFO_RESPONSE_CODE, &status);
-        response.status = (int32_t) status;
-        response.headers = (http_bytes){(const uint8_t *) of->header_lines.data, of->header_lines.length};
-        response.body = (http_bytes){(const uint8_t *) of->body.data, of->body.length};
-        text = "";
-    }
-    else if (of->is_too_large)
-        response.outcome = HTTP_FAILED_SIZE;
-    else if (of->is_blocked)
-    {
-        response.outcome = HTTP_FAILED_BLOCKED;
-        text = of->message;
-    }
-    else if (code == CURLE_OPERATION_TIMEDOUT)
-        response.outcome = HTTP_FAILED_TIMEOUT;
-    else if (!of->is_connected)
-        response.outcome = HTTP_FAILED_CONNECT;
-    else
-        response.outcome = HTTP_FAILED_OTHER;
-    response.message = (http_bytes){(const uint8_t *) text, strlen(text)};
-    of->transport->config.policy.finished(of->transport->config.context, &response);
+    of->transport = transport;
+    of->config = transport->config;
+    of->config->references++;
+    of->id = request->id;
+    of->private_networks = request->private_networks;
+    of->may_repeat = request->may_repeat;
+    of->redirects_left = request->redirects_max;
+    of->follows = request->redirects_max > 0;
+    of->response_size_max = request->response_size_max;
+    of->timeout_ms = request->timeout_ms;
+    of->began_ms = transport_now_ms();
+    of->deadline_ms = of->began_ms + request->timeout_ms;
+    /* There was room for it when it was taken. */
+    of->charged = (int64_t) request->body.length;
+    of->account->used += of->charged;
+    transport->used += of->charged;
+    of->bucket_next = *bucket;
+    *bucket = of;
+    transport->count++;
+    return of;
 }
 
 void
 transfer_free(transfer *of)
 {
+    http_transport *transport = of->transport;
+    transfer **link = &transport->buckets[(of->id ^ of->id >> 32) % BUCKETS];
+
+    while (*link != of)
+        link = &(*link)->bucket_next;
+    *link = of->bucket_next;
+    transport->count--;
+    names_forget(of);
+    if (of->state == TRANSFER_NAMING)
+        list_remove(&transport->naming, of);
+    else if (of->state == TRANSFER_NAMED)
+        list_remove(&transport->named, of);
+    else if (of->state == TRANSFER_FINISHED)
+        list_remove(&transport->finished, of);
+    else if (of->state == TRANSFER_RUNNING)
+    {
+        curl_multi_remove_handle(of->pool->multi, of->easy);
+        list_remove(&transport->running, of);
+        of->pool->count--;
+        of->pool->idle_ms = transport_now_ms();
+    }
+    body_free(of);
+    transfer_uncharge(of);
+    account_close(transport, of->account);
     curl_easy_cleanup(of->easy);
     curl_url_cleanup(of->url);
     curl_slist_free_all(of->headers);
-    curl_mime_free(of->mime);
+    curl_slist_free_all(of->resolve);
+    curl_free(of->response_url);
     buffer_free(&of->header_lines);
-    buffer_free(&of->body);
     buffer_free(&of->request_body);
-    buffer_free(&of->method);
+    configuration_release(of->config);
+    free(of->method);
+    free(of->pieces);
     free(of);
+}
+
+/* ---------------------------------------------------------------- on its way */
+
+static bool
+take_literal(transfer *of, char *host)
+{
+    size_t length = strlen(host);
+    address *to = &of->addresses[0];
+
+    if (host[0] == '[' && host[length - 1] == ']')
+    {
+        host[length - 1] = '\0';
+        to->length = inet_pton(AF_INET6, host + 1, to->bytes) == 1 ? 16 : 0;
+        host[length - 1] = ']';
+    }
+    else
+        to->length = inet_pton(AF_INET, host, to->bytes) == 1 ? 4 : 0;
+    of->address_count = to->length > 0 ? 1 : 0;
+    return to->length > 0;
+}
+
+void
+transfer_aim(transfer *of)
+{
+    char *host = NULL;
+
+    of->lost_name = false;
+    if (of->config->proxy == NULL && curl_url_get(of->url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+    {
+        transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
+        transfer_finish(of, CURLE_OK);
+        return;
+    }
+    of->is_literal = take_literal(of, host != NULL ? host : of->config->proxy_host);
+    if (of->is_literal)
+        transfer_run(of);
+    else
+        names_ask(of, host != NULL ? host : of->config->proxy_host);
+    curl_free(host);
+}
+
+/* What libcurl shall find in its cache: "+host:port:address,address…". */
+static bool
+set_addresses(transfer *of)
+{
+    char *host = NULL, *port = NULL, number[16];
+    buffer text = {0};
+    bool ok = true;
+
+    curl_slist_free_all(of->resolve);
+    of->resolve = NULL;
+    if (of->is_literal)
+        return curl_easy_setopt(of->easy, CURLOPT_RESOLVE, NULL) == CURLE_OK;
+    snprintf(number, sizeof(number), "%d", (int) of->config->proxy_port);
+    if (of->config->proxy == NULL)
+        ok = curl_url_get(of->url, CURLUPART_HOST, &host, 0) == CURLUE_OK
+             && curl_url_get(of->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    ok = ok && buffer_append(&text, "+", 1);
+    if (ok)
+    {
+        const char *name = host != NULL ? host : of->config->proxy_host;
+        const char *digits = port != NULL ? port : number;
+
+        ok = buffer_append(&text, name, strlen(name)) && buffer_append(&text, ":", 1)
+             && buffer_append(&text, digits, strlen(digits));
+    }
+    for (int32_t i = 0; i < of->address_count && ok; i++)
+    {
+        char shown[INET6_ADDRSTRLEN], item[INET6_ADDRSTRLEN + 4];
+        bool is_four = of->addresses[i].length == 4;
+
+        inet_ntop(is_four ? AF_INET : AF_INET6, of->addresses[i].bytes, shown, sizeof(shown));
+        snprintf(item, sizeof(item), is_four ? "%s%s" : "%s[%s]", i == 0 ? ":" : ",", shown);
+        ok = buffer_append(&text, item, strlen(item));
+    }
+    if (ok)
+        of->resolve = curl_slist_append(NULL, text.data);
+    buffer_free(&text);
+    curl_free(host);
+    curl_free(port);
+    return of->resolve != NULL && curl_easy_setopt(of->easy, CURLOPT_RESOLVE, of->resolve) == CURLE_OK;
+}
+
+void
+transfer_run(transfer *of)
+{
+    if (of->failure == HTTP_ANSWERED && transfer_check_addresses(of))
+    {
+        of->pool = pool_get(of->transport, of);
+        if (of->pool == NULL || !set_addresses(of) || !transfer_set_deadline(of)
+            || curl_multi_add_handle(of->pool->multi, of->easy) != CURLM_OK)
+            transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
+    }
+    if (of->failure != HTTP_ANSWERED)
+    {
+        transfer_finish(of, CURLE_OK);
+        return;
+    }
+    of->state = TRANSFER_RUNNING;
+    of->pool->count++;
+    list_append(&of->transport->running, of);
+}
+
+/* ---------------------------------------------------------------- the end */
+
+void
+transfer_ended(transfer *of, CURLcode code)
+{
+    curl_multi_remove_handle(of->pool->multi, of->easy);
+    list_remove(&of->transport->running, of);
+    of->state = TRANSFER_STARTING;
+    of->pool->count--;
+    of->pool->idle_ms = transport_now_ms();
+    of->pool = NULL;
+    if (code == CURLE_OK)
+    {
+        if (!transfer_follow(of))
+            transfer_finish(of, code);
+    }
+    /* A connection was dead when it was to be used again, and by then libcurl had forgotten the addresses. */
+    else if (of->lost_name && of->may_repeat && of->failure == HTTP_ANSWERED)
+        transfer_aim(of);
+    else
+        transfer_finish(of, code);
+}
+
+static http_outcome
+outcome_of(const transfer *of, CURLcode code)
+{
+    if (of->failure != HTTP_ANSWERED)
+        return of->failure;
+    if (code == CURLE_OK)
+        return HTTP_ANSWERED;
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return HTTP_FAILED_TIMEOUT;
+    if (!of->is_connected)
+        return HTTP_FAILED_CONNECT;
+    return of->is_answered ? HTTP_FAILED_BODY : HTTP_FAILED_OTHER;
+}
+
+static bool
+is_field(const char *line, size_t length, const char *name)
+{
+    return length >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+}
+
+/* Of a body that libcurl has decoded, the fields that speak of its coded form go. */
+static void
+drop_coding(buffer *lines)
+{
+    bool is_coded = false;
+    size_t kept = 0, end;
+
+    for (int pass = 0; pass < 2; pass++)
+    {
+        if (pass == 1 && !is_coded)
+            return;
+        for (size_t at = 0; at < lines->length; at = end + 1)
+        {
+            const char *line = lines->data + at;
+            const char *stop = memchr(line, '\n', lines->length - at);
+            size_t length;
+
+            end = stop == NULL ? lines->length : (size_t) (stop - lines->data);
+            length = end - at;
+            if (pass == 0)
+                is_coded = is_coded
+                           || (is_field(line, length, "content-encoding:")
+                               && strncasecmp(line + 17 + strspn(line + 17, " \t"), "identity", 8) != 0);
+            else if (!is_field(line, length, "content-encoding:") && !is_field(line, length, "content-length:"))
+            {
+                memmove(lines->data + kept, line, length + (stop != NULL));
+                kept += length + (stop != NULL);
+            }
+        }
+    }
+    lines->length = kept;
+}
+
+static bool
+list_pieces(transfer *of)
+{
+    size_t i = 0;
+
+    of->pieces = calloc(of->chunk_count + 1, sizeof(http_bytes));
+    if (of->pieces == NULL)
+        return transfer_fail(of, HTTP_FAILED_MEMORY, "");
+    for (chunk *piece = of->body; piece != NULL; piece = piece->next)
+        of->pieces[i++] = (http_bytes){(const uint8_t *) piece->data, piece->length};
+    of->response.body = of->pieces;
+    of->response.body_count = i;
+    return true;
+}
+
+void
+transfer_finish(transfer *of, CURLcode code)
+{
+    http_response *response = &of->response;
+    long status = 0;
+
+    response->outcome = outcome_of(of, code);
+    if (response->outcome == HTTP_ANSWERED && !list_pieces(of))
+        response->outcome = of->failure;
+    response->id = of->id;
+    response->owner = of->account->owner;
+    response->duration_ms = transport_now_ms() - of->began_ms;
+    response->timeout_ms = of->timeout_ms;
+    response->connected = of->is_connected;
+    if (response->outcome == HTTP_ANSWERED)
+    {
+        curl_easy_getinfo(of->easy, CURLINFO_RESPONSE_CODE, &status);
+        response->status = (int32_t) status;
+        drop_coding(&of->header_lines);
+        response->headers = (http_bytes){(const uint8_t *) of->header_lines.data, of->header_lines.length};
+    }
+    else
+    {
+        const char *text = of->failure != HTTP_ANSWERED  ? of->message
+                           : of->error[0] != '\0' ? of->error
+                                                         : curl_easy_strerror(code);
+
+        body_free(of);
+        response->message = (http_bytes){(const uint8_t *) text, strlen(text)};
+    }
+    if (of->url != NULL && curl_url_get(of->url, CURLUPART_URL, &of->response_url, 0) == CURLUE_OK)
+        response->url = (http_bytes){(const uint8_t *) of->response_url, strlen(of->response_url)};
+    /* What libcurl holds for it is not needed any more, however long the answer has to wait. */
+    curl_easy_cleanup(of->easy);
+    of->easy = NULL;
+    of->state = TRANSFER_FINISHED;
+    list_append(&of->transport->finished, of);
 }

@@ -1,30 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The transfers of one process: libcurl's sockets in an epoll set of ours, its timers, starts and ends. */
+/* The transfers of one process: descriptors of libcurl and c-ares in an epoll set of ours, their timers, the rounds. */
 #include "transport.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
-/* libcurl resolves names in threads of its own; the server's signals are for the thread that called us. */
-static void
-block_signals(sigset_t *before)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, before);
-}
-
-static void
-restore_signals(const sigset_t *before)
-{
-    pthread_sigmask(SIG_SETMASK, before, NULL);
-}
+/* Events of one round; the process has other things to look at in between. */
+#define EVENTS_MAX 64
 
 int64_t
 transport_now_ms(void)
@@ -35,120 +19,103 @@ transport_now_ms(void)
     return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int
-on_socket_event(CURL *easy, curl_socket_t socket, int what, void *context, void *known)
+void
+list_append(transfer_list *list, transfer *of)
 {
-    http_transport *transport = context;
-    struct epoll_event event = {0};
+    of->next = NULL;
+    of->previous = list->tail;
+    if (list->tail == NULL)
+        list->head = of;
+    else
+        list->tail->next = of;
+    list->tail = of;
+}
 
-    (void) easy;
-    (void) known;
-    if (what == CURL_POLL_REMOVE)
+void
+list_remove(transfer_list *list, transfer *of)
+{
+    if (of->previous == NULL)
+        list->head = of->next;
+    else
+        of->previous->next = of->next;
+    if (of->next == NULL)
+        list->tail = of->previous;
+    else
+        of->next->previous = of->previous;
+    of->next = of->previous = NULL;
+}
+
+bool
+transport_watch(http_transport *transport, uint32_t source, int descriptor, uint32_t events)
+{
+    struct epoll_event event = {.events = events};
+
+    event.data.u64 = (uint64_t) source << 32 | (uint32_t) descriptor;
+    if (events == 0)
     {
         /* It may be closed already, which took it out of the set. */
-        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, socket, NULL);
-        return 0;
+        epoll_ctl(transport->epoll, EPOLL_CTL_DEL, descriptor, NULL);
+        return true;
     }
-    event.data.fd = socket;
-    if (what & CURL_POLL_IN)
-        event.events |= EPOLLIN;
-    if (what & CURL_POLL_OUT)
-        event.events |= EPOLLOUT;
-    if (epoll_ctl(transport->epoll, EPOLL_CTL_MOD, socket, &event) != 0
-        && epoll_ctl(transport->epoll, EPOLL_CTL_ADD, socket, &event) != 0)
-        return -1;
-    return 0;
+    return epoll_ctl(transport->epoll, EPOLL_CTL_MOD, descriptor, &event) == 0
+           || epoll_ctl(transport->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-static int
-set_due(http_transport *transport, int which, long timeout_ms)
-{
-    transport->due_ms[which] = timeout_ms < 0 ? -1 : transport_now_ms() + timeout_ms;
-    return 0;
-}
-
-static int
-on_timer_0(CURLM *multi, long timeout_ms, void *context)
-{
-    (void) multi;
-    return set_due(context, 0, timeout_ms);
-}
-
-static int
-on_timer_1(CURLM *multi, long timeout_ms, void *context)
-{
-    (void) multi;
-    return set_due(context, 1, timeout_ms);
-}
+/* ---------------------------------------------------------------- opening and closing */
 
 static void
 transport_close(http_transport *transport)
 {
-    while (transport->transfers != NULL)
-    {
-        transfer *of = transport->transfers;
-
-        transport->transfers = of->next;
-        if (of->is_added)
-            curl_multi_remove_handle(transport->multi[of->private_networks], of->easy);
-        transfer_free(of);
-    }
-    while (transport->stillborn != NULL)
-    {
-        transfer *of = transport->stillborn;
-
-        transport->stillborn = of->next;
-        transfer_free(of);
-    }
-    for (int i = 0; i < 2; i++)
-        if (transport->multi[i] != NULL)
-            curl_multi_cleanup(transport->multi[i]);
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (transport->buckets[i] != NULL)
+            transfer_free(transport->buckets[i]);
+    pool_close_idle(transport, true);
+    names_close(transport);
+    configuration_release(transport->config);
     if (transport->epoll >= 0)
         close(transport->epoll);
-    free(transport->user_agent);
-    free(transport->ca_file);
-    free(transport->proxy);
     free(transport);
 }
 
 static bool
-set_up_multi(http_transport *transport, int which)
+transport_configure(http_transport *transport, const http_config *config)
 {
-    CURLM *multi = curl_multi_init();
+    configuration *made = configuration_make(transport, config);
 
-    transport->multi[which] = multi;
-    transport->due_ms[which] = -1;
-    if (multi == NULL)
+    if (made == NULL)
         return false;
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_event);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, which == 0 ? on_timer_0 : on_timer_1);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport);
-    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) transport->config.connections_per_host);
-    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 256L);
+    configuration_release(transport->config);
+    transport->config = made;
+    transport->memory = config->memory;
     return true;
 }
 
+/* The administrator's settings say where to go and whom to trust; what the server was started with does not. */
+static void
+forget_environment(void)
+{
+    static const char *const names[] = {
+        "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSLKEYLOGFILE",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF", "LOCALDOMAIN", "RES_OPTIONS", "HOSTALIASES", "CURL_HOME",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unsetenv(names[i]);
+}
+
 static http_transport *
-transport_open(const http_config *config)
+transport_open(const http_policy *policy, void *context, const http_config *config)
 {
     http_transport *transport = calloc(1, sizeof(http_transport));
 
     if (transport == NULL)
         return NULL;
+    forget_environment();
     transport->epoll = -1;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-    {
-        transport_close(transport);
-        return NULL;
-    }
-    transport->config = *config;
-    transport->user_agent = strdup(config->user_agent);
-    transport->ca_file = strdup(config->ca_file);
-    transport->proxy = strdup(config->proxy);
-    transport->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (transport->user_agent == NULL || transport->ca_file == NULL || transport->proxy == NULL
-        || transport->epoll < 0 || !set_up_multi(transport, 0) || !set_up_multi(transport, 1))
+    transport->policy = *policy;
+    transport->context = context;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !names_start()
+        || !transport_configure(transport, config) || (transport->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
     {
         transport_close(transport);
         return NULL;
@@ -162,177 +129,155 @@ transport_fd(http_transport *transport)
     return transport->epoll;
 }
 
-static int64_t
-transport_timeout(http_transport *transport)
-{
-    int64_t least = -1, now = transport_now_ms();
+/* ---------------------------------------------------------------- requests */
 
-    if (transport->stillborn != NULL)
-        return 0;
-    for (int i = 0; i < 2; i++)
-        if (transport->due_ms[i] >= 0 && (least < 0 || transport->due_ms[i] < least))
-            least = transport->due_ms[i];
-    if (least < 0)
-        return -1;
-    return least <= now ? 0 : least - now;
+static transfer *
+find(http_transport *transport, uint64_t id)
+{
+    transfer *of = transport->buckets[(id ^ id >> 32) % BUCKETS];
+
+    while (of != NULL && of->id != id)
+        of = of->bucket_next;
+    return of;
 }
 
-static void
-unlink_transfer(transfer *of)
-{
-    http_transport *transport = of->transport;
-
-    if (of->previous != NULL)
-        of->previous->next = of->next;
-    else if (transport->transfers == of)
-        transport->transfers = of->next;
-    if (of->next != NULL)
-        of->next->previous = of->previous;
-    of->next = of->previous = NULL;
-    transport->count--;
-}
-
-static void
+static bool
 transport_start(http_transport *transport, const http_request *request)
 {
-    transfer *of = calloc(1, sizeof(transfer));
-    sigset_t signals;
-    bool is_taken;
+    transfer *of = transfer_new(transport, request);
 
     if (of == NULL)
-    {
-        static const char text[] = "out of memory";
-        http_response response = {.id = request->id, .outcome = HTTP_FAILED_OTHER};
-
-        response.message = (http_bytes){(const uint8_t *) text, sizeof(text) - 1};
-        transport->config.policy.finished(transport->config.context, &response);
-        return;
-    }
-    of->transport = transport;
-    of->id = request->id;
+        return false;
     if (transfer_prepare(of, request))
-    {
-        block_signals(&signals);
-        is_taken = curl_multi_add_handle(transport->multi[of->private_networks], of->easy) == CURLM_OK;
-        restore_signals(&signals);
-        if (is_taken)
-        {
-            of->is_added = true;
-            of->next = transport->transfers;
-            if (of->next != NULL)
-                of->next->previous = of;
-            transport->transfers = of;
-            transport->count++;
-            return;
-        }
-        of->invalid = HTTP_FAILED_OTHER;
-        strcpy(of->message, "libcurl takes no more transfers");
-    }
-    of->next = transport->stillborn;
-    transport->stillborn = of;
+        transfer_aim(of);
+    else
+        transfer_finish(of, CURLE_OK);
+    return true;
 }
 
 static void
-transport_abort(http_transport *transport, uint64_t id)
+transport_end(http_transport *transport, uint64_t id)
 {
-    for (transfer *of = transport->transfers; of != NULL; of = of->next)
-        if (of->id == id)
-        {
-            curl_multi_remove_handle(transport->multi[of->private_networks], of->easy);
-            unlink_transfer(of);
-            transfer_free(of);
-            return;
-        }
-    for (transfer **of = &transport->stillborn; *of != NULL; of = &(*of)->next)
-        if ((*of)->id == id)
-        {
-            transfer *found = *of;
+    transfer *of = find(transport, id);
 
-            *of = found->next;
-            transfer_free(found);
-            return;
-        }
-}
-
-static void
-finish(http_transport *transport, int which)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(transport->multi[which], &left)) != NULL)
-    {
-        transfer *of = NULL;
-        CURLcode code = message->data.result;
-        CURL *easy = message->easy_handle;
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
-        curl_multi_remove_handle(transport->multi[which], easy);
-        of->is_added = false;
-        if (code == CURLE_OK && transfer_redirect(of)
-            && curl_multi_add_handle(transport->multi[which], easy) == CURLM_OK)
-        {
-            of->is_added = true;
-            continue;
-        }
-        unlink_transfer(of);
-        transfer_report(of, code);
+    if (of != NULL)
         transfer_free(of);
-    }
 }
 
-static void
-transport_run(http_transport *transport)
+static const http_response *
+transport_next_answer(http_transport *transport, uint64_t previous)
 {
-    struct epoll_event events[64];
-    sigset_t signals;
-    int count, running;
+    transfer *of = previous == 0 ? NULL : find(transport, previous);
 
-    block_signals(&signals);
-    do
-    {
-        count = epoll_wait(transport->epoll, events, 64, 0);
-        for (int i = 0; i < count; i++)
-        {
-            int flags = 0;
-
-            if (events[i].events & EPOLLIN)
-                flags |= CURL_CSELECT_IN;
-            if (events[i].events & EPOLLOUT)
-                flags |= CURL_CSELECT_OUT;
-            if (events[i].events & (EPOLLERR | EPOLLHUP))
-                flags |= CURL_CSELECT_ERR | CURL_CSELECT_IN;
-            /* The handle that does not know the socket looks at its timers only. */
-            for (int which = 0; which < 2; which++)
-                curl_multi_socket_action(transport->multi[which], events[i].data.fd, flags, &running);
-        }
-    } while (count == 64);
-    for (int which = 0; which < 2; which++)
-    {
-        if (transport->due_ms[which] >= 0 && transport->due_ms[which] <= transport_now_ms())
-        {
-            transport->due_ms[which] = -1;
-            curl_multi_socket_action(transport->multi[which], CURL_SOCKET_TIMEOUT, 0, &running);
-        }
-        finish(transport, which);
-    }
-    while (transport->stillborn != NULL)
-    {
-        transfer *of = transport->stillborn;
-
-        transport->stillborn = of->next;
-        transfer_report(of, CURLE_OK);
-        transfer_free(of);
-    }
-    restore_signals(&signals);
+    of = of == NULL ? transport->finished.head : of->next;
+    return of == NULL ? NULL : &of->response;
 }
 
 static int32_t
 transport_in_flight(http_transport *transport)
 {
     return transport->count;
+}
+
+/* ---------------------------------------------------------------- rounds */
+
+static void
+lower(int64_t *least, int64_t ms)
+{
+    if (ms < 0)
+        ms = 0;
+    if (*least < 0 || ms < *least)
+        *least = ms;
+}
+
+static int64_t
+transport_timeout(http_transport *transport)
+{
+    int64_t least = names_timeout(transport), now = transport_now_ms();
+
+    if (transport->has_more || transport->named.head != NULL)
+        return 0;
+    for (transfer *of = transport->naming.head; of != NULL; of = of->next)
+        lower(&least, of->deadline_ms - now);
+    for (pool *of = transport->pools; of != NULL; of = of->next)
+    {
+        if (of->due_ms >= 0)
+            lower(&least, of->due_ms - now);
+        if (of->count == 0)
+            lower(&least, of->config != transport->config ? 0 : of->idle_ms + POOL_IDLE_MS - now);
+    }
+    return least;
+}
+
+static void
+dispatch(http_transport *transport, const struct epoll_event *event)
+{
+    uint32_t source = (uint32_t) (event->data.u64 >> 32);
+    int descriptor = (int) (uint32_t) event->data.u64;
+    pool *of = pool_by_source(transport, source);
+    int flags = 0, running;
+
+    if (of == NULL)
+    {
+        names_event(transport, source, descriptor, event->events);
+        return;
+    }
+    if (event->events & EPOLLIN)
+        flags |= CURL_CSELECT_IN;
+    if (event->events & EPOLLOUT)
+        flags |= CURL_CSELECT_OUT;
+    if (event->events & (EPOLLERR | EPOLLHUP))
+        flags |= CURL_CSELECT_ERR | CURL_CSELECT_IN;
+    curl_multi_socket_action(of->multi, descriptor, flags, &running);
+}
+
+static void
+run_pool(pool *of, int64_t now)
+{
+    CURLMsg *message;
+    int left, running;
+
+    if (of->due_ms >= 0 && of->due_ms <= now)
+    {
+        of->due_ms = -1;
+        curl_multi_socket_action(of->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    while ((message = curl_multi_info_read(of->multi, &left)) != NULL)
+    {
+        transfer *ended = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &ended);
+        transfer_ended(ended, message->data.result);
+    }
+}
+
+static void
+transport_run(http_transport *transport)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(transport->epoll, events, EVENTS_MAX, 0);
+    int64_t now;
+
+    transport->has_more = count == EVENTS_MAX;
+    for (int i = 0; i < count; i++)
+        dispatch(transport, &events[i]);
+    now = transport_now_ms();
+    names_due(transport, now);
+    while (transport->named.head != NULL)
+    {
+        transfer *of = transport->named.head;
+
+        list_remove(&transport->named, of);
+        of->state = TRANSFER_STARTING;
+        transfer_run(of);
+    }
+    /* A pool that is made meanwhile is at the head of the list and has its turn in the next round. */
+    for (pool *of = transport->pools; of != NULL; of = of->next)
+        run_pool(of, now);
+    pool_close_idle(transport, transport->lacks_descriptors);
+    transport->lacks_descriptors = false;
 }
 
 const http_transport_functions *
@@ -342,11 +287,14 @@ http_transport_api(void)
         .version = HTTP_TRANSPORT_VERSION,
         .open = transport_open,
         .close = transport_close,
+        .configure = transport_configure,
         .fd = transport_fd,
         .timeout = transport_timeout,
+        .has_room = transport_has_room,
         .start = transport_start,
-        .abort = transport_abort,
+        .end = transport_end,
         .run = transport_run,
+        .next_answer = transport_next_answer,
         .in_flight = transport_in_flight,
     };
 

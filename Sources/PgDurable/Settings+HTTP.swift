@@ -89,11 +89,29 @@ enum HTTPSettings {
         SettingInfo(
             "pg_durable.http_max_memory",
             .postmaster,
-            "Most shared memory for requests and answers on their way.",
+            "Shared memory for requests and answers on their way, half for each.",
             unit: .megabytes
         ),
-        initial: 512,
-        in: 16...65_536
+        initial: 64,
+        in: 1...65_536
+    )
+    static let maxWorkerMemory = Setting(
+        SettingInfo(
+            "pg_durable.http_max_worker_memory",
+            .sighup,
+            "Most memory of the HTTP worker for bodies on their way.",
+            unit: .megabytes
+        ),
+        initial: 256,
+        in: 1...65_536
+    )
+    static let dnsServers = Setting(
+        SettingInfo(
+            "pg_durable.http_dns_servers",
+            .sighup,
+            "Name servers for HTTP requests, separated by commas; empty for the system's."
+        ),
+        initial: ""
     )
     static let caFile = Setting(
         SettingInfo(
@@ -115,10 +133,10 @@ enum HTTPSettings {
     static func define() throws(PostgresError) {
         try enabled.define()
         try allowPrivateNetworks.define()
-        for setting in [allowedHosts, caFile, proxy] { try setting.define() }
+        for setting in [allowedHosts, caFile, proxy, dnsServers] { try setting.define() }
         for setting in [
             maxResponseSize, maxRequestSize, maxTimeout, maxInFlight, maxInFlightPerRole,
-            maxInFlightPerHost, maxMemory,
+            maxInFlightPerHost, maxMemory, maxWorkerMemory,
         ] {
             try setting.define()
         }
@@ -126,7 +144,6 @@ enum HTTPSettings {
 
     /// What an executor's requests may do; read between turns.
     static func requests() -> RequestSettings {
-        limit()
         var settings = RequestSettings()
         settings.isEnabled = enabled.value
         settings.allowsPrivateNetworks = allowPrivateNetworks.value
@@ -149,26 +166,25 @@ enum HTTPSettings {
         limits.responseSizeMax = Int64(maxResponseSize.value) * 1024
         limits.resultSizeMax = Limits.resultSize
         limits.timeoutMaxMilliseconds = Int64(maxTimeout.value) * 1000
+        limits.memoryMax = memory / 2
         return limits
     }
 
     /// What the HTTP worker works by.
     static func worker() -> HTTPWorkerProcess.Settings {
-        limit()
-        return HTTPWorkerProcess.Settings(
-            userAgent: Bytes("pg_durable/\(Version.number)".utf8),
-            caFile: caFile.value,
-            proxy: proxy.value,
-            inFlightMax: Int32(clamping: maxInFlight.value),
-            perHostMax: Int32(clamping: maxInFlightPerHost.value)
-        )
+        var settings = HTTPWorkerProcess.Settings()
+        settings.userAgent = Bytes("pg_durable/\(Version.number)".utf8)
+        settings.caFile = caFile.value
+        settings.proxy = proxy.value
+        settings.dnsServers = dnsServers.value
+        settings.inFlightMax = Int32(clamping: maxInFlight.value)
+        settings.perRoleMax = Int32(clamping: maxInFlightPerRole.value)
+        settings.perHostMax = Int32(clamping: maxInFlightPerHost.value)
+        settings.memory = Int64(maxWorkerMemory.value) * 1_048_576
+        settings.sharedMemory = memory
+        return settings
     }
 
-    private static func limit() {
-        pgs_exchange_limit(
-            Int32(clamping: maxInFlightPerRole.value),
-            Int32(clamping: maxInFlightPerHost.value),
-            Int64(maxMemory.value) * 1_048_576
-        )
-    }
+    /// Bytes of shared memory, as they were when the server started.
+    static var memory: Int64 { Int64(maxMemory.value) * 1_048_576 }
 }

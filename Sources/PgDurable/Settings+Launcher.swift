@@ -13,7 +13,9 @@ extension Launcher {
                 entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) },
                 patience: { PgDurable.Settings.patience.waitMaxMicroseconds }
             )
-            try check(pgs_exchange_request(Int32(clamping: HTTPSettings.maxInFlight.value &* 2)))
+            try check(
+                pgs_exchange_request(Int32(clamping: HTTPSettings.maxInFlight.value), HTTPSettings.memory)
+            )
             try HTTPWorkerProcess.register()
         } catch {
             Log.report(error, doing: "registering the durable launcher")

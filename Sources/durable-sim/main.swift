@@ -39,4 +39,7 @@ if let seed = number(after: "--seed") {
     print(
         "\(coverage.compactions) compactions, \(coverage.rebuilds) machines rebuilt, \(coverage.reuses) numbers reused"
     )
+    print(
+        "\(coverage.requests) requests, \(coverage.waits) waits for a place, \(coverage.losses) lost on their way"
+    )
 }

@@ -19,6 +19,7 @@ struct SimulationTests {
             }
         }
         #expect(coverage.compactions > 100 && coverage.rebuilds > 0 && coverage.reuses > 0)
+        #expect(coverage.requests > 100 && coverage.waits > 0 && coverage.losses > 0)
     }
 
     private func world(_ tree: Tree, faults: Faults = Faults(), executors: Int = 1) -> World {

@@ -116,7 +116,8 @@ def odd_urls(cluster):
                 time.sleep(1)
                 connection.close()
             threading.Thread(target=half_closed, daemon=True).start()
-            has(failure(session, http("http://127.0.0.1:%d/" % listener.getsockname()[1])), "HTTP request failed: ")
+            url = "http://127.0.0.1:%d/" % listener.getsockname()[1]
+            has(failure(session, http(url)), "Failed to read response body: ")
 
 
 @suite.test

@@ -104,15 +104,19 @@ typedef enum pgs_wait_events { PGS_WAIT_LATCH = 1, PGS_WAIT_TIMEOUT = 2, PGS_WAI
 /* Waits for this process's latch, at most `milliseconds` (negative: no limit; clamped to a day). Ends the process
    with the postmaster. `event` names the wait for pg_stat_activity where the server can (17 and later). */
 pgs_error *PGS_NULLABLE pgs_latch_wait(int64_t milliseconds, const char *event, int32_t *events);
-/* The same, and also until `descriptor` can be read (an epoll descriptor: until one of its own has an event);
-   a negative one is none. */
-pgs_error *PGS_NULLABLE pgs_latch_or_readable_wait(
-    int32_t descriptor, int64_t milliseconds, const char *event, int32_t *events);
+/* The same for a latch and some descriptors that are waited for again and again; made once, never freed. */
+typedef struct pgs_wait_set pgs_wait_set;
+pgs_error *PGS_NULLABLE pgs_wait_set_new(int32_t descriptors, pgs_wait_set *PGS_NULLABLE *PGS_NONNULL out);
+/* Also until `descriptor` can be read (an epoll descriptor: until one of its own has an event). */
+pgs_error *PGS_NULLABLE pgs_wait_set_add(pgs_wait_set *set, int32_t descriptor);
+pgs_error *PGS_NULLABLE pgs_wait_set_wait(pgs_wait_set *set, int64_t milliseconds, const char *event, int32_t *events);
 /*
  * Loads `name`.so from the server's library directory, for this process and for good, without running anything of the
  * server's; NULL with a text in `why` when it is not there or has no such function.
  */
 void *PGS_NULLABLE pgs_load_function(const char *name, const char *function, char *why, size_t size);
+/* Lets this process open as many files as its hard limit allows; how many that is. */
+int64_t pgs_open_files_raise(void);
 void pgs_latch_reset(void);
 void pgs_latch_set_own(void);
 /*

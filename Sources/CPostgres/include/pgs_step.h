@@ -56,6 +56,8 @@ void pgs_step_abort(void);
 /* A transaction of the engine's own: READ COMMITTED, read-write, no timeouts, whatever the role's defaults are. */
 pgs_error *PGS_NULLABLE pgs_engine_begin(void);
 pgs_error *PGS_NULLABLE pgs_engine_commit(void);
+/* The open transaction's commit waits for the disk, and for synchronous standbys, whatever the role has set. */
+pgs_error *PGS_NULLABLE pgs_commit_must_last(void);
 
 /* Puts the session back to what a new connection of this role finds. After an error the process must leave. */
 pgs_error *PGS_NULLABLE pgs_session_reset(void);
