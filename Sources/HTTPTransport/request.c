@@ -39,6 +39,16 @@ on_body(char *data, size_t size, size_t count, void *context)
     return body_append(of, data, length) ? length : CURL_WRITEFUNC_ERROR;
 }
 
+static bool
+add_header_line(transfer *of, const char *data, size_t length)
+{
+    size_t before = of->header_lines.capacity;
+
+    if (!buffer_append(&of->header_lines, data, length) || !buffer_append(&of->header_lines, "\n", 1))
+        return transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
+    return of->header_lines.capacity == before || transfer_charge(of, of->header_lines.capacity - before);
+}
+
 /* Status lines begin a new answer (100 Continue, a proxy's); only the last one's fields stay. */
 static size_t
 on_header(char *data, size_t size, size_t count, void *context)
@@ -66,12 +76,7 @@ on_header(char *data, size_t size, size_t count, void *context)
         transfer_fail(of, HTTP_FAILED_HEADERS, "");
         return 0;
     }
-    if (!buffer_append(&of->header_lines, data, kept) || !buffer_append(&of->header_lines, "\n", 1))
-    {
-        transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
-        return 0;
-    }
-    return length;
+    return add_header_line(of, data, kept) ? length : 0;
 }
 
 /* ---------------------------------------------------------------- the request */
@@ -231,6 +236,8 @@ set_options(transfer *of)
     ok = ok && curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 0L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 60L) == CURLE_OK;
+    /* A thousand uploads at a time: the least that libcurl takes. */
+    ok = ok && curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_USERAGENT, config->user_agent) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_HTTPHEADER, of->headers) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_CURLU, of->url) == CURLE_OK;

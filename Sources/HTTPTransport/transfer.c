@@ -267,6 +267,17 @@ drop_coding(buffer *lines)
     lines->length = kept;
 }
 
+/* For whoever asked: libcurl's own words would tell him of files of the server. */
+static const char *
+message_of(const transfer *of, CURLcode code)
+{
+    if (of->failure != HTTP_ANSWERED)
+        return of->message;
+    if (code == CURLE_SSL_CACERT_BADFILE)
+        return "the certificates to trust cannot be read";
+    return of->error[0] != '\0' ? of->error : curl_easy_strerror(code);
+}
+
 static bool
 list_pieces(transfer *of)
 {
@@ -305,9 +316,7 @@ transfer_finish(transfer *of, CURLcode code)
     }
     else
     {
-        const char *text = of->failure != HTTP_ANSWERED  ? of->message
-                           : of->error[0] != '\0' ? of->error
-                                                         : curl_easy_strerror(code);
+        const char *text = message_of(of, code);
 
         body_free(of);
         response->message = (http_bytes){(const uint8_t *) text, strlen(text)};

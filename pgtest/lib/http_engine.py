@@ -14,11 +14,13 @@ class FastPeer:
     `/wait/SECONDS/…`, `/big/BYTES`, `/drip/BYTES/SECONDS`, `/headers/LINES`.
 
     `seen` has (path, headers) of each request, `closed` the paths whose client went away before the answer was there,
-    `most` how many of a kind were open at a time: the kind is the last word of the path.
+    `most` how many of a kind were open at a time: the kind is the last word of the path. With `hangs_up` it closes each
+    connection when a second request comes over it.
     """
 
     def __init__(self):
         self.seen, self.closed, self.open, self.most = [], [], {}, {}
+        self.hangs_up = False
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         threading.Thread(target=self._run, args=(ready,), daemon=True).start()
@@ -39,6 +41,7 @@ class FastPeer:
         return [path for path, _ in list(self.seen) if path.startswith(prefix)]
 
     async def _serve(self, reader, writer):
+        count = 0
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -47,6 +50,9 @@ class FastPeer:
                 headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
                 await reader.readexactly(int(headers.get("Content-Length", 0)))
                 self.seen.append((path, headers))
+                count += 1
+                if count > 1 and self.hangs_up:
+                    raise ConnectionError
                 kind = path.rsplit("/", 1)[-1]
                 self.open[kind] = self.open.get(kind, 0) + 1
                 self.most[kind] = max(self.most.get(kind, 0), self.open[kind])
@@ -91,11 +97,11 @@ class FastPeer:
 class NameServer:
     """Answers A and AAAA from `names` (addresses, or a function that gives them); of others it says nothing."""
 
-    def __init__(self, names):
+    def __init__(self, names, place=("127.0.0.1", 0)):
         self.names, self.asked = names, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.socket.bind(place)
+        self.address = "%s:%d" % self.socket.getsockname()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):

@@ -186,6 +186,42 @@ def closed_at_once(cluster):
 
 
 @suite.test
+def nobody_comes(cluster):
+    """A place for which its owner does not come goes to the next after a while, and the owner asks again later."""
+    with_settings(cluster, http_max_in_flight="1", max_executors_per_role="1")
+    with cluster.connect(user="alice") as alice, cluster.connect(user="bob") as bob:
+        first = start(alice, http(peer.url("wait/67/first"), rest=", NULL, NULL, 100"))
+        wait_until(lambda: peer.arrived("/wait/67/first"), 10, "the request arrives")
+        late = start(alice, http(peer.url("late")))
+        time.sleep(0.5)
+        start(alice, "'SELECT pg_sleep(18)'")
+        wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
+                                         "query = 'SELECT pg_sleep(18)'") == 1, 10, "the executor is busy")
+        waiting = start(bob, http(peer.url("bob")))
+        time.sleep(0.5)
+        begin = time.monotonic()
+        alice.query("SELECT df.cancel($1)", first)
+        same(settle(bob, waiting, 16), "completed")
+        took = time.monotonic() - begin
+        assert took > 5, "the place was not kept at all: %.1f s" % took
+        same(settle(alice, late, 30), "completed")
+    with_settings(cluster, http_max_in_flight="2000", max_executors_per_role="0")
+
+
+@suite.test
+def more_than_can_wait(cluster):
+    """Those for whom there is no room even to wait are found when there is, of every role."""
+    with_settings(cluster, http_max_in_flight="4")
+    with cluster.connect(user="alice") as alice, cluster.connect(user="bob") as bob:
+        many(alice, "wait/0/", 1200, "crowd-a")
+        many(bob, "wait/0/", 300, "crowd-b")
+        done(bob, "crowd-b", 120)
+        done(alice, "crowd-a", 120)
+        same(len([p for p, _ in peer.seen if p.endswith("/crowd-a")]), 1200)
+    with_settings(cluster, http_max_in_flight="2000")
+
+
+@suite.test
 def places_come_back(cluster):
     """A dropped database, a dropped extension and a dropped role leave no request behind."""
     with_settings(cluster, http_max_in_flight="2")

@@ -137,6 +137,71 @@ def own_connections(cluster):
 
 
 @suite.test
+def dead_connections(cluster):
+    """A kept connection that turns out to be dead: the request goes over another, unless it must not be repeated."""
+    deaf = FastPeer()
+    deaf.hangs_up = True
+    with cluster.connect(user="alice") as session:
+        for n in range(4):
+            same(answer(session, http(deaf.url("again/%d" % n)))["status"], 200)
+        assert len(deaf.seen) > 4, "no connection was used twice: %s" % deaf.seen
+        deaf.seen.clear()
+        for n in range(4):
+            graph = "df.http(%s, 'GET', on_unknown => 'fail')" % literal(deaf.url("once/%d" % n))
+            same(answer(session, graph)["status"], 200)
+        same(len(deaf.seen), 4)
+
+
+@suite.test
+def decoded(cluster):
+    """The envelope of an answer that was unpacked has neither its coding nor its length."""
+    packed = Peer()
+    with cluster.connect(user="alice") as session:
+        headers = answer(session, http(packed.url("gzip")))["headers"]
+        assert "content-encoding" not in headers and "content-length" not in headers, headers
+        has(headers["content-type"], "text/plain")
+        assert "content-length" in answer(session, http(packed.url("echo")))["headers"]
+
+
+@suite.test
+def systems_names(cluster):
+    """Without name servers in the settings the system's are asked, and others as soon as it names others."""
+    if os.geteuid() != 0:
+        return print("    left out: port 53 needs root")
+    first, second = (NameServer({"peer.test": ["127.0.0.1"]}, ("127.77.0.%d" % n, 53)) for n in (1, 2))
+    directory = scratch()
+
+    def configure(server):
+        with open(directory + "/resolv.conf", "w") as file:
+            file.write("nameserver %s\n" % server.address.split(":")[0])
+    configure(first)
+    cluster.stop()
+    cluster.configure(**{"pg_durable.http_dns_servers": "''"})
+    start_server(cluster, "mount --bind %s/resolv.conf /etc/resolv.conf" % directory)
+    with cluster.connect(user="alice") as session:
+        same(answer(session, named("peer.test", "system"))["body"], "/system")
+        assert first.asked and not second.asked
+        configure(second)
+        count = len(first.asked)
+        same(answer(session, named("peer.test", "changed"))["body"], "/changed")
+        assert second.asked and len(first.asked) == count
+    cluster.configure(**{"pg_durable.http_dns_servers": "'%s'" % names.address})
+    cluster.restart()
+
+
+@suite.test
+def one_form_of_a_host(cluster):
+    """A rule holds for a host however it is written: other letters, other dots, escapes, the dot of the root."""
+    cluster.query("SELECT df.http_deny('alice', 'peer.test')")
+    with cluster.connect(user="alice") as session:
+        for host in ("peer.test", "PEER.Test", "peer.test.", "\uff50eer.test", "peer\u3002test", "p%65er.test"):
+            text = failure(session, named(host, "denied"))
+            has(text, "is not in the allowed endpoint list")
+    cluster.query("SELECT df.http_forget('alice', 'peer.test')")
+    same([path for path, _ in peer.seen if "denied" in path], [])
+
+
+@suite.test
 def reload_beside_a_transfer(cluster):
     """New settings are used by new requests at once, while what is under way ends as it began."""
     proxy = Proxy()
