@@ -59,7 +59,7 @@ sim: ## simulate the engine under crashes and races: make sim SEED=17, or a minu
 sim-nightly: ## simulate 100,000 random graphs (about 15 minutes)
 	@SIM_COUNT=100000 SIM_SECONDS=0 scripts/sim
 
-fuzz: ## libFuzzer on the envelope, substitution and cron parsers and on what HTTP steps read, 20 s each
+fuzz: ## half a minute of libFuzzer on the envelope, substitution and cron parsers, and on what HTTP steps read
 	@scripts/fuzz
 
 server: install ## the suites that need a server: make server T="identity busy", all without T

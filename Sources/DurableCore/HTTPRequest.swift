@@ -233,7 +233,6 @@ extension HTTPAnswer {
             let hint = reader.text(), let url = reader.text(), let body = reader.text()
         else { return nil }
         self.init(outcome)
-        self.connected = connected != 0
         self.status = Int32(clamping: status)
         durationMilliseconds = duration
         timeoutMilliseconds = timeout

@@ -24,8 +24,6 @@ public struct Machine: Sendable {
     public internal(set) var runnableBranches: Set<BranchID> = []
     /// The first branch number that was never used.
     public internal(set) var nextBranch = BranchID(rawValue: 1)
-    /// Whether a SIGNAL node is in the graph.
-    public let hasSignalNodes: Bool
 
     /// What the entries in the journal amount to, about in bytes.
     public internal(set) var journalSize = 0
@@ -51,8 +49,8 @@ public struct Machine: Sendable {
 
     init(record: InstanceRecord, trace: NodeTrace?) {
         self.record = record
-        hasSignalNodes = record.graph.nodes.contains { $0.kind == .signal }
-        if tracing { trace = NodeTrace(nodeCount: record.graph.nodes.count) }
+        self.trace = trace
+        lastEntries.set(.root, 0)
         branches[.root] = Branch(parent: nil, entry: .root, names: [:], born: record.createdAt)
         run(.root, .enter(.root), at: record.createdAt)
         changes = Changes()

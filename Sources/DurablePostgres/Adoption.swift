@@ -32,13 +32,6 @@ public enum Adoption {
             if try Home.stamps().isEmpty { try Home.add(pgs_unique_number()) }
             try mapVariables { !known.contains($0) }
             try RequestRules.adopt { !known.contains($0) }
-            var adopted: Int64 = 0
-            for row in foreign {
-                let mapped = try mapRole(row)
-                guard try Storage.ended(row.id, current: true) == nil else { continue }
-                adopted += 1
-                try wake(mapped)
-            }
             try check(pgs_sweep_at_commit())
             return adopted
         }

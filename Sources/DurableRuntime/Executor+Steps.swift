@@ -7,8 +7,7 @@ extension Executor {
     /// Why a step is failed without being run again, or nil.
     ///
     /// `retries` are attempts that were asked for.
-    mutating func exhausted(_ attempts: Int32, allowing retries: Int32 = 0) -> StepFailure? {
-        if let late = lateness.take() { return late }
+    func exhausted(_ attempts: Int32, allowing retries: Int32 = 0) -> StepFailure? {
         let (sum, overflow) = max(settings.stepAttemptsMax, 1).addingReportingOverflow(retries)
         guard attempts >= (overflow ? Int32.max : sum) else { return nil }
         return StepFailure(

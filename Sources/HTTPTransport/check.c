@@ -26,7 +26,7 @@ fail_parsing(transfer *of, CURLUcode code)
 {
     char why[256];
 
-    if (code == CURLUE_UNSUPPORTED_SCHEME)
+    if (code == CURLUE_UNSUPPORTED_SCHEME || code == CURLUE_BAD_FILE_URL)
         return transfer_fail(of, HTTP_FAILED_BLOCKED,
                              "Blocked: unsupported URL scheme. Only http and https are allowed.");
     if (code == CURLUE_USER_NOT_ALLOWED)

@@ -55,6 +55,13 @@ same_origin(CURLU *a, CURLU *b)
     return same;
 }
 
+/* The others of 3xx are answers, also with a Location. */
+static bool
+is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 /* As browsers and libcurl do: 303 always, and 301 and 302 of a POST, go on with GET. */
 static void
 change_method(transfer *of, long status)
@@ -77,7 +84,7 @@ transfer_follow(transfer *of)
 
     curl_easy_getinfo(of->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(of->easy, CURLINFO_REDIRECT_URL, &location);
-    if (!of->follows || location == NULL)
+    if (!of->follows || location == NULL || !is_redirect(status))
         return false;
     if (of->redirects_left-- <= 0)
         return transfer_fail(of, HTTP_FAILED_OTHER, "too many redirects");

@@ -224,6 +224,7 @@ extension Settings {
         settings.loopIterationsMax = Int64(loopMaxIterations.value)
         settings.stepAttemptsMax = Int32(clamping: maxStepCrashes.value)
         settings.http = HTTPSettings.limits()
+        settings.instanceSizeMax = maxInstanceSize.value << 20
         return settings
     }
 

@@ -103,7 +103,7 @@ def graph(n):
         return "%s ~> ((df.sleep(1) ~> %s) | %s | (%s & df.wait_for_signal('never'))) ~> %s" % (
             e("a"), e("x1"), e("x2", 0.1), e("b", 0.03), e("z"))
     if kind == 8:
-        return "%s ~> df.http(%s, 3, method => 'GET', backoff => '100 ms') ~> %s" % (
+        return "%s ~> df.http(%s, 'GET', retries => 3, backoff => '100 ms') ~> %s" % (
             e("a"), literal(peer.url(request_of(n))), e("z"))
     return "%s ~> (df.wait_for_signal('never', 1) |=> 's') ~> (%s | %s) ~> %s" % (
         "'SELECT 1'", e("x1", 0.1), e("x2", 0.1), e("z"))

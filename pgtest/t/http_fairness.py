@@ -8,7 +8,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from http_engine import FastPeer, within  # noqa: E402
 from http_suite import answer, failure, http, prepare_http, worker_of  # noqa: E402
-from suite import PgError, Suite, has, literal, output, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, has, literal, output, same, settle, start, wait_until  # noqa: E402
 
 # alone
 
@@ -263,10 +263,7 @@ def worker_in_pieces(cluster):
         many(session, "wait/0.2/", 200, "pieces")
         for _ in range(5):
             time.sleep(0.3)
-            try:
-                os.kill(worker_of(cluster), 15)
-            except StopIteration:
-                pass
+            os.kill(wait_until(lambda: worker_of(cluster), 10, "there is a worker"), 15)
         done(session, "pieces", 60)
         same(len(set(peer.arrived("/wait/0.2/"))), 200)
 
@@ -278,8 +275,7 @@ def killed_in_flight(cluster):
         many(session, "wait/4/", 150, "again")
         many(session, "wait/4.5/", 150, "once", ", on_unknown => 'fail'")
         wait_until(lambda: len(peer.arrived("/wait/4")) == 300, 30, "all arrive")
-        os.kill(worker_of(cluster), 9)
-    wait_until(lambda: alive(cluster), 30, "the server is back")
+        cluster.crash(worker_of(cluster))
     with cluster.connect(user="alice") as session:
         done(session, "again", 60)
         done(session, "once", 60, "failed")
@@ -287,13 +283,6 @@ def killed_in_flight(cluster):
         assert len(set(peer.arrived("/wait/4/"))) == 150
         texts = session.query("SELECT DISTINCT df.error(id)->>'message' FROM df.instances WHERE label = 'once'")
         same(texts, [("HTTP request was sent, and its outcome is unknown",)])
-
-
-def alive(cluster):
-    try:
-        return cluster.value("SELECT NOT pg_is_in_recovery()")
-    except PgError:
-        return False
 
 
 @suite.test

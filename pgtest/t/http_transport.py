@@ -157,7 +157,7 @@ def decoded(cluster):
     """The envelope of an answer that was unpacked has neither its coding nor its length."""
     packed = Peer()
     with cluster.connect(user="alice") as session:
-        headers = answer(session, http(packed.url("gzip")))["headers"]
+        headers = answer(session, http(packed.url("coded/gzip")))["headers"]
         assert "content-encoding" not in headers and "content-length" not in headers, headers
         has(headers["content-type"], "text/plain")
         assert "content-length" in answer(session, http(packed.url("echo")))["headers"]

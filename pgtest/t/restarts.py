@@ -149,7 +149,7 @@ WAITS = {
     "loop": "df.loop(%s, 'SELECT count(*) < 2 FROM alice.rounds')" % dollar(
         "WITH r AS (INSERT INTO alice.rounds VALUES (1)) INSERT INTO alice.effects (what) "
         "SELECT 'pause' FROM alice.rounds"),
-    "retry": "df.http(%s || '%%d', 1, method => 'GET')" % literal(peer.url("flaky/1/503/")),
+    "retry": "df.http(%s || '%%d', 'GET', retries => 1)" % literal(peer.url("flaky/1/503/")),
 }
 TIMERS = ("SELECT i.label, t.due FROM df_internal.timers t JOIN df_internal.instances i ON i.id = t.instance "
           "ORDER BY t.due")
