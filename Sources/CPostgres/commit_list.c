@@ -42,6 +42,8 @@ static struct commit_list {
     bool has_due;
     bool sweep;
     bool everywhere; /* every database of ours is to be swept */
+    Oid opened;      /* a database that was closed, or a template */
+    bool opened_more; /* others too */
     uint64 settings; /* bits: the buckets of those whose settings changed */
     bool any;
     bool committed;
@@ -149,6 +151,14 @@ PGS_GUARD_BEGIN
 PGS_GUARD_END
 
 pgs_error *
+pgs_look_into_at_commit(pgs_oid database)
+PGS_GUARD_BEGIN
+    require_preloaded();
+    list.opened_more = list.opened_more || (OidIsValid(list.opened) && list.opened != database);
+    list.opened = database;
+PGS_GUARD_END
+
+pgs_error *
 pgs_settings_changed_at_commit(pgs_oid of)
 PGS_GUARD_BEGIN
     require_preloaded();
@@ -192,7 +202,7 @@ deliver_works(workset_wakes *wakes)
     }
 }
 
-/* With `entry` NULL every step of the database is interrupted. */
+/* Whether any step was running that the entry is about. */
 static bool
 interrupt_matching(const commit_entry *entry)
 {
@@ -246,19 +256,24 @@ deliver_wishes(workset_wakes *wakes)
     bool sweep = list.sweep || list.works.overflow || list.interrupts.overflow;
 
     if (list.settings != 0)
-    {
-        for (int32 i = 0; i < WORKSET_SETTINGS; i++)
-        {
-            if (list.settings & (UINT64CONST(1) << i))
-                pg_atomic_fetch_add_u32(&pgs_set->settings_generations[i], 1);
-        }
-        for (int32 i = 0; i < WORKSET_PLACES; i++)
-            workset_wake(wakes, ((volatile workset_slot *) &pgs_set->slots[i])->procno);
-    }
+        workset_settings_changed(list.settings, wakes);
     if (list.everywhere)
     {
         LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-        workset_want_sweep_everywhere(wakes);
+        workset_sweep_everywhere(wakes);
+        LWLockRelease(pgs_set->lock);
+    }
+    if (OidIsValid(list.opened))
+    {
+        workset_database *database;
+
+        LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+        database = workset_database_get(list.opened);
+        if (database != NULL)
+            workset_want_sweep(database, wakes);
+        pgs_set->lost_more = pgs_set->lost_more || list.opened_more;
+        if (database == NULL || list.opened_more)
+            workset_wake_launcher(wakes);
         LWLockRelease(pgs_set->lock);
     }
     if (list.has_due || sweep)
@@ -287,46 +302,30 @@ deliver(void)
     workset_wake_flush(&wakes);
 }
 
-/* Called for every resource owner of the transaction, children first: the first call does it all. */
 static void
-at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *argument)
+after_locks(void *argument)
 {
-    if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_commit || !is_top_level || !list.committed)
+    if (!list.committed)
         return;
     list.committed = false;
     deliver();
     forget_list();
 }
 
-/* The transaction that commits this one is another process's: it is told to sweep then. */
 static void
-note_prepared(void)
-{
-    workset_wakes wakes = {0};
-    workset_database *database;
-
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    database = own_database(&wakes);
-    if (database != NULL)
-        database->prepared++;
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
-}
-
-static void
-at_transaction_event(XactEvent event, void *argument)
+at_transaction_event(pgs_xact_event event, void *argument)
 {
     switch (event)
     {
-        case XACT_EVENT_COMMIT:
+        case PGS_XACT_COMMIT:
             list.committed = list.any;
             break;
-        case XACT_EVENT_PREPARE:
+        case PGS_XACT_PREPARE:
             if (list.any)
-                note_prepared();
+                workset_prepared_note(list.settings, list.everywhere);
             forget_list();
             break;
-        case XACT_EVENT_ABORT:
+        case PGS_XACT_ABORT:
             forget_list();
             break;
         default:
@@ -343,19 +342,21 @@ truncate_to(commit_array *array, SubTransactionId subtransaction)
 
 /* What a subtransaction and those inside it collected is at the end of the list: later ones have higher numbers. */
 static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+at_subtransaction_event(pgs_subxact_event event, uint32_t mine, uint32_t parent, void *argument)
 {
-    if (event != SUBXACT_EVENT_ABORT_SUB || !list.any)
+    if (event != PGS_SUBXACT_ABORT || !list.any)
         return;
     truncate_to(&list.works, mine);
     truncate_to(&list.interrupts, mine);
     truncate_to(&list.drops, mine);
 }
 
-void
+pgs_error *
 workset_commit_list_install(void)
 {
-    RegisterXactCallback(at_transaction_event, NULL);
-    RegisterSubXactCallback(at_subtransaction_event, NULL);
-    RegisterResourceReleaseCallback(at_release, NULL);
+    pgs_error *error = pgs_on_xact(at_transaction_event, NULL);
+
+    if (error == NULL)
+        error = pgs_on_subxact(at_subtransaction_event, NULL);
+    return error != NULL ? error : pgs_on_locks_released(after_locks, NULL);
 }

@@ -108,11 +108,7 @@ other_side_is_there(void)
 static void
 pause_for_latch(void)
 {
-    static uint32 wait_event = 0;
-
-    if (wait_event == 0)
-        wait_event = pgs_wait_event("CompanionReply");
-    (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, wait_event);
+    (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, pgs_wait_event("CompanionReply"));
     ResetLatch(MyLatch);
     HOLD_CANCEL_INTERRUPTS();
     CHECK_FOR_INTERRUPTS();

@@ -211,13 +211,13 @@ push_all(const exchange_after *after, workset_wakes *wakes)
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     for (int32 i = 0; i < after->push_count; i++)
     {
-        workset_database *database = workset_database_find(after->pushes[i].database);
+        workset_database *database = workset_database_get(after->pushes[i].database);
 
         if (database != NULL)
             workset_push(database, after->pushes[i].role, after->pushes[i].item, after->pushes[i].part, 0, wakes);
     }
     if (after->sweep)
-        workset_want_sweep_everywhere(wakes);
+        workset_sweep_everywhere(wakes);
     LWLockRelease(pgs_set->lock);
 }
 

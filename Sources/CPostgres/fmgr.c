@@ -223,12 +223,6 @@ pgs_rows_column_type(const pgs_row_sink *sink, int32_t column)
     return column >= 0 && column < sink->desc->natts ? sink->types[column] : InvalidOid;
 }
 
-const char *
-pgs_rows_column_name(const pgs_row_sink *sink, int32_t column)
-{
-    return column >= 0 && column < sink->desc->natts ? NameStr(TupleDescAttr(sink->desc, column)->attname) : "";
-}
-
 void *
 pgs_rows_enter(pgs_row_sink *sink)
 {
@@ -236,7 +230,7 @@ pgs_rows_enter(pgs_row_sink *sink)
 }
 
 void
-pgs_rows_leave(pgs_row_sink *sink, void *previous)
+pgs_rows_leave(void *previous)
 {
     MemoryContextSwitchTo(previous);
 }

@@ -138,6 +138,7 @@ error_from(const ErrorData *data)
     set_string(error, PGS_FIELD_DATA_TYPE, data->datatype_name);
     set_string(error, PGS_FIELD_CONSTRAINT, data->constraint_name);
     set_string(error, PGS_FIELD_INTERNAL_QUERY, data->internalquery);
+    set_string(error, PGS_FIELD_BACKTRACE, data->backtrace);
     return error;
 }
 
@@ -239,6 +240,7 @@ pgs_raise(pgs_failure *failure)
     data->datatype_name = copy_field(error, PGS_FIELD_DATA_TYPE);
     data->constraint_name = copy_field(error, PGS_FIELD_CONSTRAINT);
     data->internalquery = copy_field(error, PGS_FIELD_INTERNAL_QUERY);
+    data->backtrace = copy_field(error, PGS_FIELD_BACKTRACE);
     failure->error = NULL;
     pgs_error_free(error);
     pgs_error_settled();

@@ -33,6 +33,8 @@ extern pgs_error *pgs_error_capture(MemoryContext caller);
 extern pgs_error *pgs_guard_refusal(void);
 /* The session is healthy again: the transaction or subtransaction of the caught error is rolled back. */
 extern void pgs_error_settled(void);
+/* Gives the counters to the statistics system, after the end of a transaction. Never fails. */
+extern void pgs_statistics_report(void);
 /* The error raised for good; frees the failure. */
 extern void pgs_raise(pgs_failure *failure) __attribute__((noreturn));
 /* UTF-8 as a palloc'ed string of the server, whatever it holds: cut at NUL, doubtful bytes become '?'. */

@@ -41,11 +41,7 @@ may_use_schema(Oid role, const char *schema)
 
     if (!OidIsValid(namespace))
         return false;
-#if PG_VERSION_NUM >= 160000
-    return object_aclcheck(NamespaceRelationId, namespace, role, ACL_USAGE) == ACLCHECK_OK;
-#else
-    return pg_namespace_aclcheck(namespace, role, ACL_USAGE) == ACLCHECK_OK;
-#endif
+    return pgs_may_use_namespace(namespace, role);
 }
 
 pgs_error *
@@ -68,15 +64,21 @@ PGS_GUARD_BEGIN
     }
     if (*out == PGS_STANDING_GOOD && OidIsValid(MyDatabaseId))
     {
-#if PG_VERSION_NUM >= 160000
-        if (object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
-#else
-        if (pg_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) != ACLCHECK_OK)
-#endif
+        if (!pgs_may_connect(MyDatabaseId, role))
             *out = PGS_STANDING_NO_CONNECT;
         else if (schema && !may_use_schema(role, schema))
             *out = PGS_STANDING_NO_USAGE;
     }
+PGS_GUARD_END
+
+pgs_error *
+pgs_database_is_template(bool *out)
+PGS_GUARD_BEGIN
+    HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+
+    *out = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+    if (HeapTupleIsValid(tuple))
+        ReleaseSysCache(tuple);
 PGS_GUARD_END
 
 static void
@@ -127,13 +129,7 @@ PGS_GUARD_BEGIN
                                 ObjectIdGetDatum(namespace));
     if (HeapTupleIsValid(tuple))
     {
-        Oid found = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
-
-#if PG_VERSION_NUM >= 160000
-        *out = object_aclcheck(ProcedureRelationId, found, role, ACL_EXECUTE) == ACLCHECK_OK;
-#else
-        *out = pg_proc_aclcheck(found, role, ACL_EXECUTE) == ACLCHECK_OK;
-#endif
+        *out = pgs_may_execute_function(((Form_pg_proc) GETSTRUCT(tuple))->oid, role);
         ReleaseSysCache(tuple);
     }
 PGS_GUARD_END

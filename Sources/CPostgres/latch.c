@@ -12,6 +12,34 @@
 /* A day: far from the limit of WaitLatch, and an early return is always allowed. */
 #define PGS_WAIT_MILLISECONDS_MAX (24 * 3600 * 1000)
 
+/* Names of waits that this process has used; more than these are asked for again. */
+#define WAITS_KNOWN 32
+
+uint32
+pgs_wait_event(const char *name)
+{
+    static struct
+    {
+        char name[NAMEDATALEN];
+        uint32 number;
+    } known[WAITS_KNOWN];
+    static int count = 0;
+    uint32 number;
+
+    for (int i = 0; i < count; i++)
+    {
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].number;
+    }
+    number = pgs_wait_event_number(name);
+    if (count < WAITS_KNOWN && strlen(name) < NAMEDATALEN)
+    {
+        strlcpy(known[count].name, name, NAMEDATALEN);
+        known[count++].number = number;
+    }
+    return number;
+}
+
 pgs_error *
 pgs_latch_wait(int64_t milliseconds, const char *event, int32_t *events)
 PGS_GUARD_BEGIN

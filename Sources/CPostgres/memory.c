@@ -34,12 +34,6 @@ pgs_memory_switch(void *context)
 }
 
 void
-pgs_memory_reset(void *context)
-{
-    MemoryContextReset(context);
-}
-
-void
 pgs_memory_delete(void *context)
 {
     MemoryContextDelete(context);

@@ -15,7 +15,6 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
-#include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -27,12 +26,6 @@
 #include "step.h"
 #include "workset.h"
 
-#if PG_VERSION_NUM >= 170000
-#define OLDEST_KNOWN TransamVariables->oldestClogXid
-#else
-#define OLDEST_KNOWN ShmemVariableCache->oldestClogXid
-#endif
-
 /* Another process is finishing it: it is looked at again that often, a hundredth of a second apart. */
 #define BUSY_PATIENCE 500
 
@@ -40,28 +33,6 @@ int32_t
 pgs_prepared_max(void)
 {
     return max_prepared_xacts;
-}
-
-bool
-pgs_prepared_may_exist(void)
-{
-    return max_prepared_xacts > 0 && workset_prepared_are_left();
-}
-
-void
-workset_prepared_note_databases(void)
-{
-    for (int32 i = 0; i < max_prepared_xacts; i++)
-    {
-        volatile PGPROC *proc = &PreparedXactProcs[i];
-        workset_database *database;
-
-        if (!TransactionIdIsValid(proc->xid) || !OidIsValid(proc->databaseId))
-            continue;
-        database = workset_database_get(proc->databaseId);
-        if (database != NULL)
-            database->sweep = true;
-    }
 }
 
 /* ---- Names ---- */
@@ -113,7 +84,7 @@ verdict_of(FullTransactionId decider)
         return VERDICT_UNKNOWN;
     /* Its record is not truncated while this is held. */
     LWLockAcquire(XactTruncationLock, LW_SHARED);
-    if (!TransactionIdPrecedes(xid, OLDEST_KNOWN))
+    if (!TransactionIdPrecedes(xid, pgs_oldest_known_transaction()))
     {
         if (TransactionIdIsInProgress(xid))
             result = VERDICT_UNDECIDED;
@@ -145,6 +116,7 @@ PGS_GUARD_BEGIN
     CHECK_FOR_INTERRUPTS();
 PGS_GUARD_END
 
+/* One that is not there, or not any more, is finished; one that somebody is at for long is an error. */
 static pgs_error *
 finish_named(const char *name, bool commit)
 {
@@ -157,10 +129,11 @@ finish_named(const char *name, bool commit)
             return NULL;
         pgs_step_abort();
         sqlstate = pgs_error_origin(error).sqlstate;
-        if (sqlstate != ERRCODE_UNDEFINED_OBJECT && sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+        if (sqlstate != ERRCODE_UNDEFINED_OBJECT
+            && (sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE || i == BUSY_PATIENCE))
             return error;
         pgs_error_free(error);
-        if (sqlstate == ERRCODE_UNDEFINED_OBJECT || i == BUSY_PATIENCE)
+        if (sqlstate == ERRCODE_UNDEFINED_OBJECT)
             return NULL;
         error = nap();
         if (error != NULL)
@@ -168,13 +141,20 @@ finish_named(const char *name, bool commit)
     }
 }
 
+void
+pgs_prepared_copy_name(char *copy, const uint8_t *name, size_t length)
+{
+    length = Min(length, PGS_PREPARED_NAME_MAX - 1);
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+}
+
 pgs_error *
 pgs_prepared_finish(const uint8_t *name, size_t length, bool commit)
 {
     char copy[PGS_PREPARED_NAME_MAX];
 
-    memcpy(copy, name, Min(length, sizeof(copy) - 1));
-    copy[Min(length, sizeof(copy) - 1)] = '\0';
+    pgs_prepared_copy_name(copy, name, length);
     MemoryContextSwitchTo(TopMemoryContext);
     return finish_named(copy, commit);
 }
@@ -250,7 +230,12 @@ pgs_prepared_settle(bool *undecided)
         if (error != NULL)
         {
             pgs_step_abort();
-            return error;
+            if (pgs_error_origin(error).sqlstate != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+                return error;
+            /* Somebody is at it: whether he gets it done shows later. */
+            pgs_error_free(error);
+            *undecided = true;
+            return NULL;
         }
     }
     return NULL;

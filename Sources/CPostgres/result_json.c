@@ -12,10 +12,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
+#include "compat.h"
 #include "pgs_step.h"
 #include "result_json.h"
 #include "result_values.h"

@@ -22,8 +22,8 @@
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/lock.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -32,17 +32,24 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pgs_process.h"
 #include "rows.h"
 
 /* SQL's advisory functions use the classes 1 and 2 of the fourth field: nobody's pg_advisory_lock reaches this. */
 #define PGS_LOCK_CLASS 57
 
-/* Tables that were checked since their relcache entries last changed. */
-static struct
+/* Tables that were found right since their relcache entries last changed. */
+static Oid checked_tables[16];
+/* Below the microseconds of a number: so many are given in one. */
+#define NUMBER_BITS 11
+
+typedef struct unique_numbers
 {
-    Oid relid;
-    bool good;
-} checked_tables[16];
+    pg_atomic_uint64 last;
+    uint64 salt; /* of this start: the clock may have been set back since the last one */
+} unique_numbers;
+
+static pgs_region *region = NULL;
 static const char *extension_name = "";
 static bool callback_registered = false;
 
@@ -50,14 +57,24 @@ static void
 forget_checked(Datum arg, Oid relid)
 {
     for (int i = 0; i < lengthof(checked_tables); i++)
-        if (relid == InvalidOid || checked_tables[i].relid == relid)
-            checked_tables[i].relid = InvalidOid;
+        if (relid == InvalidOid || checked_tables[i] == relid)
+            checked_tables[i] = InvalidOid;
 }
 
-void
+static void
+initialise(void *memory)
+{
+    unique_numbers *numbers = memory;
+
+    pg_atomic_init_u64(&numbers->last, 0);
+    numbers->salt = pg_prng_uint32(&pg_global_prng_state) & ((1 << NUMBER_BITS) - 1);
+}
+
+pgs_error *
 pgs_rows_init(const char *extension)
 {
     extension_name = extension;
+    return pgs_region_request("unique numbers", sizeof(unique_numbers), 0, initialise, &region);
 }
 
 static Oid
@@ -89,7 +106,7 @@ check_table(Relation rel, const pgs_kind *kinds, int count)
     bool good;
 
     for (int i = 0; i < lengthof(checked_tables); i++)
-        if (checked_tables[i].relid == relid)
+        if (checked_tables[i] == relid)
             return;
     if (!callback_registered)
     {
@@ -110,9 +127,9 @@ check_table(Relation rel, const pgs_kind *kinds, int count)
                  errhint("Run ALTER EXTENSION %s UPDATE, or restart the server if the library was replaced.",
                          extension_name)));
     for (int i = 0; i < lengthof(checked_tables); i++)
-        if (checked_tables[i].relid == InvalidOid)
+        if (checked_tables[i] == InvalidOid)
         {
-            checked_tables[i].relid = relid;
+            checked_tables[i] = relid;
             break;
         }
 }
@@ -179,13 +196,12 @@ rows_datum_of(const pgs_value *value, pgs_kind kind)
         case PGS_TEXT:
             {
                 const uint8_t *bytes = value->bytes ? value->bytes : (const uint8_t *) "";
-                char *utf8 = pnstrdup((const char *) bytes, value->length);
+                size_t length;
+                char *text = pgs_text_to_server(bytes, value->length, &length);
+                Datum datum = PointerGetDatum(cstring_to_text_with_len(text, (int) length));
 
-                if (strlen(utf8) != value->length)
-                    ereport(ERROR,
-                            (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-                             errmsg("text must not contain a null character")));
-                return PointerGetDatum(cstring_to_text(pg_any_to_server(utf8, value->length, PG_UTF8)));
+                pfree(text);
+                return datum;
             }
         case PGS_BYTEA:
             return PointerGetDatum(cstring_to_text_with_len((const char *) value->bytes, value->length));
@@ -240,16 +256,17 @@ PGS_GUARD_END
 int64_t
 pgs_unique_number(void)
 {
-    static int64 last = 0;
-#if PG_VERSION_NUM >= 170000
-    int64 place = MyProcNumber;
-#else
-    int64 place = MyProc->pgprocno;
-#endif
-    int64 now = GetCurrentTimestamp();
+    static pg_atomic_uint64 alone = {0}; /* of a process without the server's shared memory */
+    unique_numbers *shared = region != NULL ? pgs_region_memory(region) : NULL;
+    pg_atomic_uint64 *last = shared != NULL ? &shared->last : &alone;
+    uint64 salt = shared != NULL ? shared->salt : 0;
+    uint64 previous = pg_atomic_read_u64(last);
+    uint64 next;
 
-    last = Max(last + 1, now);
-    return (last << 11) | (place & 0x7ff);
+    do
+        next = Max(previous + 1, ((uint64) GetCurrentTimestamp() << NUMBER_BITS) | salt);
+    while (!pg_atomic_compare_exchange_u64(last, &previous, next));
+    return (int64_t) next;
 }
 
 uint32_t
@@ -267,15 +284,6 @@ PGS_GUARD_BEGIN
         pg_cryptohash_final(context, out, PG_SHA256_DIGEST_LENGTH) < 0)
         elog(ERROR, "could not compute a SHA-256 hash");
     pg_cryptohash_free(context);
-PGS_GUARD_END
-
-pgs_error *
-pgs_isolation_try_lock(bool *out)
-PGS_GUARD_BEGIN
-    LOCKTAG tag;
-
-    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, PGS_LOCK_CLASS + 1);
-    *out = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
 PGS_GUARD_END
 
 pgs_error *

@@ -84,8 +84,14 @@ begin_scan(pgs_table *table, const char *index_name, pgs_snapshot kind, const pg
     ScanKeyData scan_keys[6];
     Oid index_oid = get_relname_relid(index_name, RelationGetNamespace(table->rel));
 
-    if (!OidIsValid(index_oid) || count + (from ? 1 : 0) > (int) lengthof(scan_keys))
-        elog(ERROR, "index \"%s\" is missing", index_name);
+    if (count + (from ? 1 : 0) > (int) lengthof(scan_keys))
+        elog(ERROR, "scan of \"%s\" with more than %d keys", index_name, (int) lengthof(scan_keys));
+    if (!OidIsValid(index_oid))
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("index \"%s\" of table \"%s\" is missing", index_name,
+                        RelationGetRelationName(table->rel)),
+                 errhint("It belongs to the extension; what has dropped it has damaged the extension's tables.")));
     scan->table = table;
     scan->index = index_open(index_oid, AccessShareLock);
     if (scan->index->rd_index->indrelid != RelationGetRelid(table->rel))

@@ -8,7 +8,6 @@
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
@@ -92,14 +91,6 @@ PGS_GUARD_BEGIN
     *length = 0;
     if (name != NULL)
         *bytes = pgs_text_from_server(name, strlen(name), length);
-PGS_GUARD_END
-
-pgs_error *
-pgs_prevent_writing(const char *what)
-PGS_GUARD_BEGIN
-    PreventCommandDuringRecovery(what);
-    PreventCommandIfReadOnly(what);
-    PreventCommandIfParallelMode(what);
 PGS_GUARD_END
 
 int64_t

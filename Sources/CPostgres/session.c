@@ -261,8 +261,10 @@ pgs_log_duration(const char *text, bool was_logged)
 void
 pgs_cancels_hold(void)
 {
+    /* One that came before was meant for what must not be cancelled any more, and the wait for a standby answers it. */
     QueryCancelPending = false;
-    HOLD_CANCEL_INTERRUPTS();
+    if (QueryCancelHoldoffCount == 0)
+        HOLD_CANCEL_INTERRUPTS();
 }
 
 void

@@ -66,13 +66,6 @@ PGS_GUARD_BEGIN
     *out = kept;
 PGS_GUARD_END_RESTORING
 
-pgs_error *
-pgs_plan_free(pgs_plan *plan)
-PGS_GUARD_BEGIN
-    SPI_freeplan(plan->plan);
-    pfree(plan);
-PGS_GUARD_END
-
 static char *
 null_marks(const bool *nulls, int32_t count)
 {
@@ -177,6 +170,8 @@ pgs_error *
 pgs_spi_commit(void)
 PGS_GUARD_BEGIN
     SPI_commit();
+    /* It may have been taken in the transaction that ended, and would hold back what older rows wait for. */
+    InvalidateCatalogSnapshotConditionally();
 PGS_GUARD_END_RESTORING
 
 pgs_error *

@@ -4,11 +4,8 @@
 
 #include "access/xact.h"
 #include "commands/trigger.h"
-#include "jit/jit.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "replication/slot.h"
-#include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
@@ -75,12 +72,11 @@ static void
 arm_timeout(void)
 {
     int milliseconds = StatementTimeout;
+    int of_transaction = pgs_transaction_timeout();
 
-#if PG_VERSION_NUM >= 170000
-    disable_timeout(TRANSACTION_TIMEOUT, false);
-    if (TransactionTimeout > 0 && (milliseconds <= 0 || TransactionTimeout < milliseconds))
-        milliseconds = TransactionTimeout;
-#endif
+    pgs_transaction_timeout_disarm();
+    if (of_transaction > 0 && (milliseconds <= 0 || of_transaction < milliseconds))
+        milliseconds = of_transaction;
     if (milliseconds > 0 && !get_timeout_active(STATEMENT_TIMEOUT))
         enable_timeout_after(STATEMENT_TIMEOUT, milliseconds);
 }
@@ -90,9 +86,7 @@ disarm_timeout(void)
 {
     if (get_timeout_active(STATEMENT_TIMEOUT))
         disable_timeout(STATEMENT_TIMEOUT, false);
-#if PG_VERSION_NUM >= 170000
-    disable_timeout(TRANSACTION_TIMEOUT, false);
-#endif
+    pgs_transaction_timeout_disarm();
 }
 
 /* The caller's own writes follow: how long they wait for a lock is not the role's to set. */
@@ -152,6 +146,9 @@ run_statement(RawStmt *raw, const char *text, bool block, bool last, DestReceive
             trees = AllocSetContextCreate(step.trees, "step tree", ALLOCSET_DEFAULT_SIZES);
         MemoryContextSwitchTo(trees);
         pgs_step_portal(raw, text, receiver, completion);
+        /* Rolled back, only a part of what it did would be undone: it is committed, whoever wants to cancel it. */
+        if ((MyXactFlags & XACT_FLAGS_NEEDIMMEDIATECOMMIT) != 0)
+            pgs_cancels_hold();
     }
 
     MemoryContextSwitchTo(TopTransactionContext);
@@ -257,20 +254,7 @@ PGS_GUARD_BEGIN
     if (step.committed_inside || (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0)
         pgs_session_note_temporary();
     CommitTransactionCommand();
-    if (step.statement != NULL)
-        pgs_log_duration(step.statement, step.was_logged);
-    debug_query_string = NULL;
-    step.statement = NULL;
-    pgstat_report_stat(false);
 PGS_GUARD_END
-
-pgs_error *
-pgs_step_commit(void)
-{
-    step.watching = false;
-    MemoryContextSwitchTo(TopMemoryContext);
-    return commit();
-}
 
 static pgs_error *
 prepare(const char *name)
@@ -283,74 +267,69 @@ PGS_GUARD_BEGIN
     if (!PrepareTransactionBlock(name))
         elog(ERROR, "transaction could not be prepared");
     CommitTransactionCommand();
-    if (step.statement != NULL)
-        pgs_log_duration(step.statement, step.was_logged);
+PGS_GUARD_END
+
+static pgs_error *
+report_duration(void)
+PGS_GUARD_BEGIN
+    /* A message is a place where cancels are answered, and this one must not be: there is nothing left to cancel. */
+    HOLD_INTERRUPTS();
+    pgs_log_duration(step.statement, step.was_logged);
+    RESUME_INTERRUPTS();
+PGS_GUARD_END
+
+/* The commit is made: an error in what still belongs to the step is not the commit's, and goes nowhere. */
+static void
+wind_up(void)
+{
+    pgs_error *error = step.statement != NULL ? report_duration() : NULL;
+
+    if (error != NULL)
+        pgs_error_free(error);
     debug_query_string = NULL;
     step.statement = NULL;
-    pgstat_report_stat(false);
-PGS_GUARD_END
+    pgs_statistics_report();
+}
+
+pgs_error *
+pgs_step_commit(void)
+{
+    pgs_error *error;
+
+    step.watching = false;
+    MemoryContextSwitchTo(TopMemoryContext);
+    error = commit();
+    if (error == NULL)
+        wind_up();
+    return error;
+}
 
 pgs_error *
 pgs_step_prepare(const uint8_t *name, size_t length)
 {
     char copy[PGS_PREPARED_NAME_MAX];
+    pgs_error *error;
 
     step.watching = false;
-    memcpy(copy, name, Min(length, sizeof(copy) - 1));
-    copy[Min(length, sizeof(copy) - 1)] = '\0';
+    pgs_prepared_copy_name(copy, name, length);
     MemoryContextSwitchTo(TopMemoryContext);
-    return prepare(copy);
-}
-
-/* PostgresMain()'s error block. */
-static void
-abort_all(void)
-{
-    error_context_stack = NULL;
-    HOLD_INTERRUPTS();
-    disable_all_timeouts(false);
-    QueryCancelPending = false;
-    debug_query_string = NULL;
-    AbortCurrentTransaction();
-    PortalErrorCleanup();
-    if (MyReplicationSlot != NULL)
-        ReplicationSlotRelease();
-#if PG_VERSION_NUM >= 170000
-    ReplicationSlotCleanup(false);
-#else
-    ReplicationSlotCleanup();
-#endif
-    jit_reset_after_error();
-    MemoryContextSwitchTo(TopMemoryContext);
-    FlushErrorState();
-    if (step.committed_inside)
-        pgs_session_note_temporary();
-    pgs_step_release();
-    RESUME_INTERRUPTS();
-    pgstat_report_stat(false);
+    error = prepare(copy);
+    if (error == NULL)
+        wind_up();
+    return error;
 }
 
 void
 pgs_step_abort(void)
 {
-    const int armed = pgs_trap_armed;
+    bool committed_inside = step.committed_inside;
 
     step.watching = false;
-    pgs_trap_armed = 0;
-    PG_TRY();
-    {
-        abort_all();
-    }
-    PG_CATCH();
-    {
-        EmitErrorReport();
-        ereport(FATAL,
-                errcode(ERRCODE_INTERNAL_ERROR),
-                errmsg("terminating process because its transaction could not be rolled back"));
-    }
-    PG_END_TRY();
-    pgs_error_settled();
-    pgs_trap_armed = armed;
+    pgs_xact_abort();
+    if (committed_inside)
+        pgs_session_note_temporary();
+    pgs_step_release();
+    pgs_statistics_report();
 }
 
 /* ---------------------------------------------------------------- the engine's own transactions */
@@ -386,12 +365,16 @@ engine_commit(void)
 PGS_GUARD_BEGIN
     pgs_identity_check();
     CommitTransactionCommand();
-    pgstat_report_stat(false);
 PGS_GUARD_END
 
 pgs_error *
 pgs_engine_commit(void)
 {
+    pgs_error *error;
+
     MemoryContextSwitchTo(TopMemoryContext);
-    return engine_commit();
+    error = engine_commit();
+    if (error == NULL)
+        pgs_statistics_report();
+    return error;
 }

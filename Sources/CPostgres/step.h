@@ -20,6 +20,9 @@ extern void pgs_session_note_libraries(void);
 /* A statement may have left something in the temporary schema. */
 extern void pgs_session_note_temporary(void);
 
+/* `copy` has PGS_PREPARED_NAME_MAX bytes. */
+extern void pgs_prepared_copy_name(char *copy, const uint8_t *name, size_t length);
+
 /* Forgets the texts and the result of the last step. */
 extern void pgs_step_release(void);
 

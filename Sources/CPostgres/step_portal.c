@@ -13,6 +13,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
+#include "compat.h"
 #include "step.h"
 
 static const char *
@@ -91,10 +92,6 @@ pgs_step_portal(RawStmt *raw, const char *text, DestReceiver *receiver, QueryCom
 
     /* Rows of what a rule added are nobody's result: they go nowhere, as with the extended protocol. */
     MemoryContextSwitchTo(TopTransactionContext);
-#if PG_VERSION_NUM >= 180000
-    (void) PortalRun(portal, FETCH_ALL, true, receiver, None_Receiver, completion);
-#else
-    (void) PortalRun(portal, FETCH_ALL, true, true, receiver, None_Receiver, completion);
-#endif
+    (void) pgs_portal_run_all(portal, receiver, completion);
     PortalDrop(portal, false);
 }

@@ -48,12 +48,6 @@ pgs_trap_restore(int saved)
     pgs_trap_armed = saved;
 }
 
-bool
-pgs_trap_is_armed(void)
-{
-    return pgs_trap_armed != 0;
-}
-
 /* Finds the executable segment that this very function lies in. */
 static int
 find_own_code(struct dl_phdr_info *info, size_t size, void *data)

@@ -25,39 +25,20 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "workset.h"
 
 static ProcessUtility_hook_type previous_utility = NULL;
 
 /* ---- Who may send our workers away: whoever may run the command that needs it ---- */
 
-static bool
-owns_database(Oid oid)
-{
-#if PG_VERSION_NUM >= 160000
-    return object_ownercheck(DatabaseRelationId, oid, GetUserId());
-#else
-    return pg_database_ownercheck(oid, GetUserId());
-#endif
-}
-
-static bool
-owns_extension(Oid oid)
-{
-#if PG_VERSION_NUM >= 160000
-    return object_ownercheck(ExtensionRelationId, oid, GetUserId());
-#else
-    return pg_extension_ownercheck(oid, GetUserId());
-#endif
-}
-
 static void
 vacate(const char *name, bool forget)
 {
     Oid oid = name != NULL ? get_database_oid(name, true) : InvalidOid;
 
-    /* Nobody else gets past the server's own check: what is a template for everybody holds none of our workers. */
-    if (!OidIsValid(oid) || !owns_database(oid))
+    /* Nobody else gets past the server's own check; and no worker of ours stays in what all may copy. */
+    if (!OidIsValid(oid) || !pgs_owns_database(oid, GetUserId()))
         return;
     if (workset_hold_take(oid, false, forget))
         workset_hold_wait(oid, true);
@@ -117,65 +98,12 @@ quiesce_for_drop(const DropStmt *statement)
         if (!IsA(name, String) || strcmp(strVal(name), pgs_config.extension) != 0)
             continue;
         oid = get_extension_oid(pgs_config.extension, true);
-        if (!OidIsValid(oid) || !owns_extension(oid))
+        if (!OidIsValid(oid) || !pgs_owns_extension(oid, GetUserId()))
             continue;
         if (workset_hold_take(MyDatabaseId, true, true))
             workset_hold_wait(MyDatabaseId, false);
         lock_gate();
     }
-}
-
-/* ---- Prepared transactions ---- */
-
-/* Their dummy processes keep the transaction's number when it has ended. */
-bool
-workset_prepared_are_left(void)
-{
-    for (int32 i = 0; i < max_prepared_xacts; i++)
-    {
-        volatile PGPROC *proc = &PreparedXactProcs[i];
-        TransactionId transaction = proc->xid;
-
-        if (TransactionIdIsValid(transaction) && proc->databaseId == MyDatabaseId
-            && TransactionIdIsInProgress(transaction))
-            return true;
-    }
-    return false;
-}
-
-/* After COMMIT PREPARED (`committed`) or ROLLBACK PREPARED in this database. */
-void
-workset_prepared_ended(bool committed)
-{
-    workset_wakes wakes = {0};
-    workset_database *database;
-    bool unknown;
-    int32 prepared;
-    bool are_left;
-
-    LWLockAcquire(pgs_set->lock, LW_SHARED);
-    database = workset_database_find(MyDatabaseId);
-    unknown = database == NULL;
-    prepared = unknown ? 1 : database->prepared;
-    LWLockRelease(pgs_set->lock);
-    if (prepared == 0 || (unknown && !OidIsValid(get_extension_oid(pgs_config.extension, true))))
-        return;
-
-    are_left = workset_prepared_are_left();
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    database = workset_database_get(MyDatabaseId);
-    if (database == NULL)
-        workset_wake_launcher(&wakes);
-    else
-    {
-        if (committed)
-            workset_want_sweep(database, &wakes);
-        /* Whoever prepares is in progress first and counts afterwards: then the count has changed. */
-        if (!are_left && database->prepared == prepared)
-            database->prepared = 0;
-    }
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
 }
 
 /* ---- The hook ---- */
@@ -229,6 +157,18 @@ roles_dropped(void)
     (void) error;
 }
 
+/* ALLOW_CONNECTIONS, IS_TEMPLATE: what was closed to our workers may be open, and the other way round. */
+static void
+database_changed(const AlterDatabaseStmt *statement)
+{
+    Oid oid = get_database_oid(statement->dbname, true);
+    pgs_error *error = pgs_look_into_at_commit(oid);
+
+    Assert(error == NULL);
+    (void) error;
+    settings_changed(oid);
+}
+
 static void
 role_changed(RoleSpec *role)
 {
@@ -244,6 +184,8 @@ after_statement(NodeTag tag, Node *statement)
         role_changed(((AlterRoleSetStmt *) statement)->role);
     else if (tag == T_DropRoleStmt)
         roles_dropped();
+    else if (tag == T_AlterDatabaseStmt)
+        database_changed((AlterDatabaseStmt *) statement);
     else if (tag == T_AlterDatabaseSetStmt)
         settings_changed(get_database_oid(((AlterDatabaseSetStmt *) statement)->dbname, true));
 }
@@ -286,5 +228,4 @@ workset_utility_install(void)
 {
     previous_utility = ProcessUtility_hook;
     ProcessUtility_hook = utility;
-    workset_holds_install();
 }

@@ -5,18 +5,11 @@
  */
 #include "guard.h"
 
-#include "access/xact.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "storage/lwlock.h"
-#include "storage/proc.h"
-#include "storage/procarray.h"
-#include "storage/shmem.h"
-#include "storage/spin.h"
-#include "utils/snapmgr.h"
 
+#include "pgs_process.h"
 #include "pgs_waiters.h"
 
 #define WAITERS_MAX 256
@@ -25,56 +18,34 @@ typedef struct waiter
 {
     int64 item; /* 0: free */
     Oid database;
-    Latch *latch;
+    int32 process; /* pgs_latch_own_number() */
 } waiter;
 
 typedef struct waiter_board
 {
-    slock_t lock;
-    int count;
+    int count; /* also read without the lock, by who has just committed: who comes later has seen that */
     waiter waiters[WAITERS_MAX];
 } waiter_board;
 
-static waiter_board *board = NULL;
+static pgs_region *region = NULL;
 static int my_place = -1;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
-static void
-request(void)
+static waiter_board *
+board(void)
 {
-    if (previous_request_hook)
-        previous_request_hook();
-    RequestAddinShmemSpace(sizeof(waiter_board));
+    return region != NULL ? pgs_region_memory(region) : NULL;
 }
 
-static void
-startup(void)
+static LWLock *
+board_lock(void)
 {
-    bool found;
-
-    if (previous_startup_hook)
-        previous_startup_hook();
-    LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    board = ShmemInitStruct("pgs waiters", sizeof(waiter_board), &found);
-    if (!found)
-    {
-        memset(board, 0, sizeof(waiter_board));
-        SpinLockInit(&board->lock);
-    }
-    LWLockRelease(AddinShmemInitLock);
+    return pgs_region_lock(region, 0);
 }
 
-void
-pgs_waiters_install(void)
+pgs_error *
+pgs_waiters_install(const char *name)
 {
-    if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
-        return;
-    previous_request_hook = shmem_request_hook;
-    shmem_request_hook = request;
-    previous_startup_hook = shmem_startup_hook;
-    shmem_startup_hook = startup;
+    return pgs_region_request(name, sizeof(waiter_board), 1, NULL, &region);
 }
 
 static void
@@ -87,6 +58,7 @@ pgs_error *
 pgs_waiter_enter(int64_t item)
 PGS_GUARD_BEGIN
     static bool registered = false;
+    waiter_board *at = board();
 
     if (!registered)
     {
@@ -94,67 +66,51 @@ PGS_GUARD_BEGIN
         registered = true;
     }
     pgs_waiter_leave();
-    if (board != NULL)
+    if (at != NULL)
     {
-        SpinLockAcquire(&board->lock);
-        for (int i = 0; i < WAITERS_MAX; i++)
-            if (board->waiters[i].item == 0)
-            {
-                board->waiters[i] = (waiter) {.item = item, .database = MyDatabaseId, .latch = MyLatch};
-                board->count++;
-                my_place = i;
-                break;
-            }
-        SpinLockRelease(&board->lock);
+        LWLockAcquire(board_lock(), LW_EXCLUSIVE);
+        for (int i = 0; i < WAITERS_MAX && my_place < 0; i++)
+        {
+            if (at->waiters[i].item != 0)
+                continue;
+            at->waiters[i] = (waiter) {.item = item, .database = MyDatabaseId, .process = pgs_latch_own_number()};
+            at->count++;
+            my_place = i;
+        }
+        LWLockRelease(board_lock());
     }
 PGS_GUARD_END
 
 void
 pgs_waiter_leave(void)
 {
-    if (my_place < 0)
+    waiter_board *at = board();
+
+    if (my_place < 0 || at == NULL)
         return;
-    SpinLockAcquire(&board->lock);
-    board->waiters[my_place].item = 0;
-    board->count--;
-    SpinLockRelease(&board->lock);
+    LWLockAcquire(board_lock(), LW_EXCLUSIVE);
+    at->waiters[my_place].item = 0;
+    at->count--;
+    LWLockRelease(board_lock());
     my_place = -1;
 }
 
 void
 pgs_waiters_wake(int64_t item)
 {
-    Latch *latches[WAITERS_MAX];
+    waiter_board *at = board();
+    int32 processes[WAITERS_MAX];
     int count = 0;
 
-    if (board == NULL || board->count == 0)
+    if (at == NULL || ((volatile waiter_board *) at)->count == 0)
         return;
-    SpinLockAcquire(&board->lock);
+    LWLockAcquire(board_lock(), LW_SHARED);
     for (int i = 0; i < WAITERS_MAX; i++)
-        if (board->waiters[i].item == item && board->waiters[i].database == MyDatabaseId)
-            latches[count++] = board->waiters[i].latch;
-    SpinLockRelease(&board->lock);
-    /* a process that has left meanwhile, or its successor in the same place, is woken for nothing */
+    {
+        if (at->waiters[i].item == item && at->waiters[i].database == MyDatabaseId)
+            processes[count++] = at->waiters[i].process;
+    }
+    LWLockRelease(board_lock());
     for (int i = 0; i < count; i++)
-        SetLatch(latches[i]);
+        (void) pgs_latch_set_number(processes[i]);
 }
-
-pgs_error *
-pgs_nonatomic_begin(void)
-PGS_GUARD_BEGIN
-    if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-        elog(ERROR, "SPI_connect failed");
-PGS_GUARD_END
-
-pgs_error *
-pgs_nonatomic_release(void)
-PGS_GUARD_BEGIN
-    SPI_commit();
-    InvalidateCatalogSnapshotConditionally();
-PGS_GUARD_END
-
-pgs_error *
-pgs_nonatomic_end(void)
-PGS_GUARD_BEGIN
-    SPI_finish();
-PGS_GUARD_END

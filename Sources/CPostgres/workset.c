@@ -81,8 +81,8 @@ workset_queue_find(Oid database, Oid role)
     return NULL;
 }
 
-static bool
-queue_is_unused(const workset_queue *queue)
+bool
+workset_queue_is_unused(const workset_queue *queue)
 {
     return queue->count == 0 && queue->slots == 0 && !queue->overflow;
 }
@@ -98,7 +98,7 @@ workset_queue_get(workset_database *database, Oid role)
     queue = workset_queue_find(InvalidOid, InvalidOid);
     for (int32 i = 0; queue == NULL && i < WORKSET_QUEUES; i++)
     {
-        if (queue_is_unused(&pgs_set->queues[i]))
+        if (workset_queue_is_unused(&pgs_set->queues[i]))
             queue = &pgs_set->queues[i];
     }
     if (queue == NULL)
@@ -176,7 +176,7 @@ workset_push(workset_database *database, Oid role, int64 item, int32 part, int32
     if (queue == NULL)
     {
         database->overflow = true;
-        pgs_set->starved = true;
+        pgs_set->queueless = true;
         return false;
     }
     index = entry_find(database->oid, item, part);
@@ -209,38 +209,6 @@ workset_push(workset_database *database, Oid role, int64 item, int32 part, int32
         workset_hint_due(database, pgs_entries[index].since + pgs_set->patience, wakes);
     wake_for(queue, wakes);
     return true;
-}
-
-/* Room was made: those who got no entry at all may have their sweep. */
-void
-workset_starved_retry(workset_wakes *wakes)
-{
-    if (!pgs_set->starved || pgs_set->free_count < pgs_set->entry_count / 16)
-        return;
-    pgs_set->starved = false;
-    for (int32 i = 0; i < WORKSET_QUEUES; i++)
-    {
-        workset_queue *queue = &pgs_set->queues[i];
-
-        if (queue->database != InvalidOid && queue->overflow && queue->count == 0)
-        {
-            workset_database *database = workset_database_find(queue->database);
-
-            queue->overflow = false;
-            if (database != NULL)
-                workset_want_sweep(database, wakes);
-        }
-    }
-    for (int32 i = 0; i < WORKSET_DATABASES; i++)
-    {
-        workset_database *database = &pgs_set->databases[i];
-
-        if (database->oid != InvalidOid && database->overflow)
-        {
-            database->overflow = false;
-            workset_want_sweep(database, wakes);
-        }
-    }
 }
 
 void
@@ -333,25 +301,22 @@ begin_work(workset_slot *slot, workset_queue *queue, const pgs_work *work)
     queue->served_at = now;
 
     /* What was asked of earlier work is answered by reading this one's tables. */
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    slot->phase = WORKSET_PHASE_NONE;
-    slot->interrupted = false;
-    slot->interrupt_next = false;
-    slot->interrupt_on_switch = false;
-    LWLockRelease(slot->step_lock);
+    workset_step_forget(slot);
 }
 
 bool
 pgs_work_take(pgs_work *out)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot;
     workset_wakes wakes = {0};
     workset_queue *queue;
     bool found;
 
-    if (slot == NULL || pgs_slot_must_leave())
+    if (pgs_slot_must_leave())
         return false;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    slot = workset_slot_lock_own();
+    if (slot == NULL)
+        return false;
     /* Again, now that nobody can begin to want the database without seeing what is in hand. */
     if (pgs_slot_must_leave())
     {
@@ -375,7 +340,7 @@ pgs_work_take(pgs_work *out)
         slot->turn_steps = 0;
         workset_slot_set_idle(slot, true);
     }
-    workset_queue_refill(queue, &pgs_set->databases[slot->database_index], &wakes);
+    workset_queue_refill(queue, &pgs_databases[slot->database_index], &wakes);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
     return found;
@@ -390,10 +355,11 @@ pgs_work_deaths(void)
 int32_t
 pgs_work_count_death(void)
 {
-    if (pgs_my_slot != NULL)
+    workset_slot *slot = workset_slot_lock_own();
+
+    if (slot != NULL)
     {
-        LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-        pgs_my_slot->deaths++;
+        slot->deaths++;
         LWLockRelease(pgs_set->lock);
     }
     return pgs_work_deaths();

@@ -16,12 +16,15 @@
 #include "storage/lwlock.h"
 
 #include "pgs_launch.h"
+#include "pgs_process.h"
 
 #define WORKSET_QUEUES 512
-#define WORKSET_DATABASES 256
+#define WORKSET_DATABASES_USUAL 1024
+#define WORKSET_DATABASES_MAX 65536
 #define WORKSET_SLOTS_MAX 256
 #define WORKSET_ENTRIES_MIN 1024
 #define WORKSET_SETTINGS 64
+#define WORKSET_LOST_MAX 64
 /* Works pushed per hold of the lock. */
 #define WORKSET_BATCH 1000
 #define WORKSET_NONE (-1)
@@ -80,6 +83,7 @@ typedef struct workset_slot {
     bool has_looked;   /* asked for work: it came as far as that */
     bool blameless;    /* it leaves for a reason that is not the fault of its work */
     bool gave_up;      /* it leaves because of an error of its own */
+    bool isolated;     /* its step runs while no other suspect does */
     int64 item;
     int32 part;
     int32 deaths;
@@ -116,7 +120,7 @@ typedef struct workset_database {
     int32 procno;
     int32 slots;       /* slots reserved in it */
     int32 queues;      /* queues in use of it */
-    int32 prepared;    /* at most so many prepared transactions may have left work; 1 after a start */
+    int32 prepared;    /* at most so many prepared transactions may have left work; 1 when nobody has looked yet */
     int32 vacate;      /* peeked: commands that want the database for themselves */
     int32 quiesce;     /* peeked: transactions that drop the extension */
     bool known;        /* the extension is there */
@@ -125,10 +129,12 @@ typedef struct workset_database {
     bool gave_up;      /* failed, and the next one may do no better */
     bool sweep;        /* wanted */
     bool sweeping;     /* taken, not done */
-    bool overflow;     /* work of a role that got no queue or no entry at all */
+    bool overflow;     /* work of a role that got no queue */
+    Oid sweep_from;    /* the first role for which the last sweep found no room; 0: none */
     bool scanning;     /* between next_due_begin and publish_due */
     bool published;    /* next_due is what this scheduler found */
     bool has_looked;   /* this scheduler found out once */
+    bool stale;        /* executors have worked since: next_due may be that of a timer that is gone */
     TimestampTz next_due;
     TimestampTz hinted;  /* earliest due committed since the scan began */
     TimestampTz upkeep_due; /* when its scheduler wants to clean up next; keeps no row in use */
@@ -145,24 +151,36 @@ typedef struct workset {
     TimestampTz launcher_left; /* when there was a launcher last */
     TimestampTz stopped_at;
     bool stopped;      /* peeked */
-    bool starved;      /* some overflow has no entry of its own to be noticed by */
-    bool lost_databases;
+    bool starved;      /* a queue that holds nothing got no entry: there is none of its own to notice room by */
+    bool queueless;    /* work of a role found no queue */
+    bool forgotten;    /* a database with the extension has lost its row to another one */
+    int32 prepared_notes; /* peeked: of prepared transactions that have something to tell to all */
+    bool lost_more;    /* than there are places for in `lost` */
+    int32 lost_count;
+    Oid lost[WORKSET_LOST_MAX]; /* databases with something to do that found no row */
     pg_atomic_uint32 settings_generations[WORKSET_SETTINGS]; /* by oid of a role or database; [0] also for all */
     uint32 next_generation;
     int32 slot_count;  /* executors; the same number of companions follows them */
     int32 entry_count;
     int32 bucket_count; /* a power of two */
+    int32 database_count;
     int64 patience;    /* microseconds after which work that nobody took is late; 0: never */
     int32 free_head;
     int32 free_count;
     workset_queue queues[WORKSET_QUEUES];
-    workset_database databases[WORKSET_DATABASES];
     workset_slot slots[2 * WORKSET_SLOTS_MAX];
-    /* followed by int32 buckets[bucket_count] and workset_entry entries[entry_count] */
+    /* followed by workset_database[database_count], int32 buckets[bucket_count] and workset_entry[entry_count] */
 } workset;
 
 /* Slots of both kinds. */
 #define WORKSET_PLACES (2 * pgs_set->slot_count)
+
+/* What a prepared transaction will tell when it is committed; its place is that of its dummy process. */
+typedef struct workset_prepared {
+    TransactionId xid;
+    bool everywhere;
+    uint64 settings;
+} workset_prepared;
 
 /* What a worker gets in bgw_extra, to be compared with its place. */
 typedef struct workset_ticket {
@@ -172,6 +190,8 @@ typedef struct workset_ticket {
 
 /* NULL when the library was not preloaded. */
 extern workset *pgs_set;
+extern workset_database *pgs_databases;
+extern workset_prepared *pgs_prepared_notes;
 extern workset_entry *pgs_entries;
 extern int32 *pgs_buckets;
 extern pgs_workset_config pgs_config;
@@ -189,7 +209,12 @@ extern void workset_wake(workset_wakes *wakes, int32 procno);
 extern void workset_wake_launcher(workset_wakes *wakes);
 extern void workset_wake_scheduler(workset_wakes *wakes, workset_database *database);
 extern void workset_wake_flush(workset_wakes *wakes);
-extern int32 workset_my_procno(void);
+
+static inline int32
+workset_my_procno(void)
+{
+    return pgs_latch_own_number();
+}
 
 /* All of the following want `set->lock` held exclusively; the `find` ones shared at least. */
 extern workset_queue *workset_queue_find(Oid database, Oid role);
@@ -205,6 +230,10 @@ extern bool workset_push(
 extern void workset_slot_set_idle(workset_slot *slot, bool idle);
 /* The slot of another process that has the same work in hand. */
 extern workset_slot *workset_holder_of(Oid database, int64 item, int32 part);
+/* The slot of this process, with the lock; see workset_slots.c. */
+extern workset_slot *workset_slot_lock_own(void);
+/* Nothing is interrupted any more that was in hand. Takes the step lock itself. */
+extern void workset_step_forget(workset_slot *slot);
 /*
  * The process of a slot is gone or going: what it had in hand is put back, and the tables are swept, since it may
  * have known of more.
@@ -212,13 +241,16 @@ extern workset_slot *workset_holder_of(Oid database, int64 item, int32 part);
 extern void workset_slot_exited(workset_slot *slot, workset_wakes *wakes);
 
 extern workset_database *workset_database_find(Oid oid);
+/* The row of a database, made when there is none; NULL when all are in use, and then the launcher will look into it. */
 extern workset_database *workset_database_get(Oid oid);
+/* The same for whoever sees to the database himself when there is no row now. */
+extern workset_database *workset_database_make(Oid oid);
 extern void workset_database_reclaim(workset_database *database);
 extern void workset_want_sweep(workset_database *database, workset_wakes *wakes);
-/* Every database that is known to hold work. */
-extern void workset_want_sweep_everywhere(workset_wakes *wakes);
 extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
+/* Room was made: those who found none may have their sweep. */
 extern void workset_starved_retry(workset_wakes *wakes);
+extern bool workset_queue_is_unused(const workset_queue *queue);
 /* The database has no scheduler any more; what it had begun is to be done again. */
 extern void workset_scheduler_unseat(
     workset_database *database, bool failed, bool gave_up, workset_wakes *wakes);
@@ -229,6 +261,14 @@ workset_settings_bucket(Oid oid)
 {
     return oid == InvalidOid ? 0 : 1 + (int32) ((((uint32) oid * 2654435769u) >> 8) % (WORKSET_SETTINGS - 1));
 }
+
+/* The bit that stands for everything, in a set of those buckets. */
+#define WORKSET_SETTINGS_ALL UINT64CONST(1)
+
+/* Executors that began under earlier settings of these buckets leave. */
+extern void workset_settings_changed(uint64 buckets, workset_wakes *wakes);
+/* Every database that may have the extension looks through its tables; the lock is held. */
+extern void workset_sweep_everywhere(workset_wakes *wakes);
 
 /* Changes whenever settings or rights of the role, of the database or of all did. Lock-free. */
 extern uint32 workset_settings(Oid database, Oid role);
@@ -248,7 +288,7 @@ extern void workset_terminate(workset_slot *slot);
 /* Who is in the database, the caller's own slot left out; `idle_only`: steps that run do not count. */
 extern bool workset_database_is_empty(workset_database *database, bool idle_only);
 extern void workset_database_wake_all(workset_database *database, workset_wakes *wakes);
-extern void workset_database_forget(workset_database *database);
+extern void workset_database_forget(workset_database *database, workset_wakes *wakes);
 
 /*
  * Keeps our workers out of a database to the end of the transaction: `is_quiesce`, those that run a step too, which
@@ -258,7 +298,7 @@ extern void workset_database_forget(workset_database *database);
 extern bool workset_hold_take(Oid database, bool is_quiesce, bool forget);
 /* Waits, four seconds at most, until they have left; with `idle_only`, steps that run are not waited for. */
 extern void workset_hold_wait(Oid database, bool idle_only);
-extern void workset_holds_install(void);
+extern pgs_error *workset_holds_install(void);
 
 /*
  * Companions: each executor may have one, a session of the same role in another database that serves its requests.
@@ -278,19 +318,22 @@ extern void workset_companion_is_free(workset_slot *slot, workset_wakes *wakes);
 extern void workset_companion_exited(workset_slot *slot, workset_wakes *wakes);
 
 /* What workset_launch.c keeps for both kinds of slots. */
-extern bool workset_start_worker(workset_slot *slot);
-extern void workset_forget_worker(workset_slot *slot);
+/* Registers the worker of a slot that was reserved; gives the slot back when there is none to be had. */
+extern pgs_start workset_start_worker(workset_slot *slot);
 /* The lock is held. */
-extern void workset_slot_release(workset_slot *slot);
+extern void workset_slot_release(workset_slot *slot, workset_wakes *wakes);
 
-/* Whether prepared transactions are left in this database, whoever made them. */
-extern bool workset_prepared_are_left(void);
-/* The databases that hold any are swept, which settles ours; the lock is held. */
-extern void workset_prepared_note_databases(void);
-/* One was committed or rolled back here, other than by a statement. */
+/* This transaction has just been prepared; what it changed for executors, and whether all databases must look. */
+extern void workset_prepared_note(uint64 settings, bool everywhere);
+/*
+ * The databases of all that there are, are swept; at the first look since the server started nothing is known of what
+ * they changed, and all is assumed. The lock is held.
+ */
+extern void workset_prepared_note_all(bool is_first);
+/* One was committed or rolled back here. */
 extern void workset_prepared_ended(bool committed);
 
-extern void workset_commit_list_install(void);
+extern pgs_error *workset_commit_list_install(void);
 extern void workset_utility_install(void);
 
 #endif

@@ -28,8 +28,21 @@ begin_look(void)
     (void) GetTransactionSnapshot();
 }
 
+/* What DROP DATABASE leaves in the connection limit when it does not come to its end; older minor releases lack it. */
+#ifndef DATCONNLIMIT_INVALID_DB
+#define DATCONNLIMIT_INVALID_DB (-2)
+#endif
+
+static pgs_obstacle
+obstacle_of_database(Form_pg_database database)
+{
+    if (database->datconnlimit == DATCONNLIMIT_INVALID_DB)
+        return PGS_OBSTACLE_INVALID;
+    return database->datallowconn ? PGS_OBSTACLE_NONE : PGS_OBSTACLE_CLOSED;
+}
+
 static int32
-scan_databases(Oid only, pgs_oid *out, int32 max, pgs_obstacle *obstacle)
+scan_databases(Oid only, pgs_oid *out, int32 max, pgs_place *place)
 {
     Relation relation = table_open(DatabaseRelationId, AccessShareLock);
     TableScanDesc scan = table_beginscan_catalog(relation, 0, NULL);
@@ -41,8 +54,11 @@ scan_databases(Oid only, pgs_oid *out, int32 max, pgs_obstacle *obstacle)
         Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
         if (database->oid == only)
-            *obstacle = database->datallowconn ? PGS_OBSTACLE_NONE : PGS_OBSTACLE_CLOSED;
-        if (!database->datallowconn || database->datistemplate)
+        {
+            place->obstacle = obstacle_of_database(database);
+            place->is_template = database->datistemplate;
+        }
+        if (obstacle_of_database(database) != PGS_OBSTACLE_NONE || database->datistemplate)
             continue;
         if (count < max)
             out[count] = database->oid;
@@ -56,44 +72,44 @@ scan_databases(Oid only, pgs_oid *out, int32 max, pgs_obstacle *obstacle)
 pgs_error *
 pgs_list_databases(pgs_oid *out, int32_t max, int32_t *count)
 PGS_GUARD_BEGIN
-    pgs_obstacle ignored = PGS_OBSTACLE_NONE;
+    pgs_place ignored = {.obstacle = PGS_OBSTACLE_NONE};
 
     begin_look();
     *count = scan_databases(InvalidOid, out, max, &ignored);
     CommitTransactionCommand();
 PGS_GUARD_END
 
-static pgs_obstacle
-obstacle_to(Oid database, Oid role)
+static void
+look_at_role(Oid database, Oid role, pgs_place *place)
 {
-    HeapTuple tuple;
-    bool can_login;
-    pgs_obstacle obstacle = PGS_OBSTACLE_DATABASE;
+    HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    Form_pg_authid form;
 
-    (void) scan_databases(database, NULL, 0, &obstacle);
-    if (obstacle != PGS_OBSTACLE_NONE || role == InvalidOid)
-        return obstacle;
-    tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
     if (!HeapTupleIsValid(tuple))
-        return PGS_OBSTACLE_ROLE;
-    can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+    {
+        place->obstacle = PGS_OBSTACLE_ROLE;
+        return;
+    }
+    form = (Form_pg_authid) GETSTRUCT(tuple);
+    if (!form->rolsuper)
+        place->connections_max = form->rolconnlimit;
+    if (!form->rolcanlogin)
+        place->obstacle = PGS_OBSTACLE_LOGIN;
+    else if (place->connections_max == 0)
+        place->obstacle = PGS_OBSTACLE_LIMIT;
+    else if (!pgs_may_connect(database, role))
+        place->obstacle = PGS_OBSTACLE_CONNECT;
     ReleaseSysCache(tuple);
-    if (!can_login)
-        return PGS_OBSTACLE_LOGIN;
-#if PG_VERSION_NUM >= 160000
-    if (object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) != ACLCHECK_OK)
-#else
-    if (pg_database_aclcheck(database, role, ACL_CONNECT) != ACLCHECK_OK)
-#endif
-        return PGS_OBSTACLE_CONNECT;
-    return PGS_OBSTACLE_NONE;
 }
 
 pgs_error *
-pgs_check_place(pgs_oid database, pgs_oid role, pgs_obstacle *out)
+pgs_check_place(pgs_oid database, pgs_oid role, pgs_place *out)
 PGS_GUARD_BEGIN
+    *out = (pgs_place) {.obstacle = PGS_OBSTACLE_DATABASE, .connections_max = -1};
     begin_look();
-    *out = obstacle_to(database, role);
+    (void) scan_databases(database, NULL, 0, out);
+    if (out->obstacle == PGS_OBSTACLE_NONE && OidIsValid(role))
+        look_at_role(database, role, out);
     CommitTransactionCommand();
 PGS_GUARD_END
 
@@ -107,9 +123,7 @@ static const struct {
     {"lock_timeout", "0"},
     {"idle_in_transaction_session_timeout", "0"},
     {"idle_session_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-    {"transaction_timeout", "0"},
-#endif
+    {"transaction_timeout", "0"}, /* of later servers; others do not know it */
     {"default_transaction_isolation", "read committed"},
     {"default_transaction_read_only", "off"},
     {"default_transaction_deferrable", "off"},
@@ -128,7 +142,10 @@ pgs_error *
 pgs_pin_settings(void)
 PGS_GUARD_BEGIN
     for (size_t i = 0; i < lengthof(pinned); i++)
-        SetConfigOption(pinned[i].name, pinned[i].value, PGC_SUSET, PGC_S_OVERRIDE);
+    {
+        if (GetConfigOption(pinned[i].name, true, false) != NULL)
+            SetConfigOption(pinned[i].name, pinned[i].value, PGC_SUSET, PGC_S_OVERRIDE);
+    }
     for (size_t i = 0; i < lengthof(kept); i++)
     {
         const char *value = GetConfigOption(kept[i], true, false);

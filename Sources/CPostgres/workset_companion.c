@@ -155,10 +155,11 @@ workset_companion_is_free(workset_slot *slot, workset_wakes *wakes)
 uint32
 workset_request_take(void)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot = workset_slot_lock_own();
     uint32 request;
 
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (slot == NULL)
+        return 0;
     slot->has_looked = true;
     request = slot->request;
     slot->request = 0;
@@ -177,18 +178,15 @@ workset_request_take(void)
 void
 workset_request_done(void)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot = workset_slot_lock_own();
     workset_wakes wakes = {0};
 
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (slot == NULL)
+        return;
     slot->state = PGS_SLOT_IDLE;
     slot->since = GetCurrentTimestamp();
     slot->has_work = false;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    slot->phase = WORKSET_PHASE_NONE;
-    slot->interrupted = false;
-    slot->interrupt_next = false;
-    LWLockRelease(slot->step_lock);
+    workset_step_forget(slot);
     workset_companion_is_free(slot, &wakes);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
@@ -201,13 +199,18 @@ workset_companion_exited(workset_slot *slot, workset_wakes *wakes)
 
     if (executor->generation == slot->owner && is_alive(executor))
     {
-        executor->refused = executor->refused || slot->state == PGS_SLOT_STARTING || slot->failed_start;
+        /* It may have turned to another database meanwhile, for which this one was told to leave. */
+        if ((slot->state == PGS_SLOT_STARTING || slot->failed_start) && executor->wanted == slot->database)
+        {
+            executor->refused = true;
+            executor->wanted = InvalidOid;
+        }
         workset_wake(wakes, executor->procno);
     }
     slot->has_work = false;
     slot->request = 0;
     if (slot->unsettled)
-        workset_want_sweep(&pgs_set->databases[slot->database_index], wakes);
+        workset_want_sweep(&pgs_databases[slot->database_index], wakes);
     slot->unsettled = false;
 }
 
@@ -258,15 +261,15 @@ static workset_database *
 get_database(Oid oid)
 {
     bool is_new = workset_database_find(oid) == NULL;
-    workset_database *database = workset_database_get(oid);
+    workset_database *database = workset_database_make(oid);
 
     if (database != NULL && is_new)
         database->sweep = false;
     return database;
 }
 
-static workset_slot *
-reserve(int32 executor, uint32 executor_generation)
+static pgs_start
+reserve(int32 executor, uint32 executor_generation, workset_slot **out)
 {
     workset_slot *slot = &pgs_set->slots[executor];
     workset_slot *companion = companion_of(slot);
@@ -275,10 +278,10 @@ reserve(int32 executor, uint32 executor_generation)
 
     if (slot->generation != executor_generation || !is_alive(slot) || !OidIsValid(slot->wanted)
         || companion->state != PGS_SLOT_FREE)
-        return NULL;
+        return PGS_START_NOT_WANTED;
     database = get_database(slot->wanted);
     if (database == NULL)
-        return NULL;
+        return PGS_START_NO_DATABASE;
     memset(companion, 0, sizeof(workset_slot));
     companion->step_lock = step_lock;
     companion->state = PGS_SLOT_STARTING;
@@ -287,32 +290,23 @@ reserve(int32 executor, uint32 executor_generation)
     companion->procno = WORKSET_NONE;
     companion->database = slot->wanted;
     companion->role = slot->role;
-    companion->database_index = (int32) (database - pgs_set->databases);
+    companion->database_index = (int32) (database - pgs_databases);
     companion->since = GetCurrentTimestamp();
     database->slots++;
-    return companion;
+    *out = companion;
+    return PGS_START_DONE;
 }
 
 pgs_error *
 pgs_launcher_start_companion(int32_t executor, uint32_t executor_generation, pgs_start *out)
 PGS_GUARD_BEGIN
-    workset_slot *companion;
+    workset_slot *companion = NULL;
 
-    *out = PGS_START_NO_SLOT;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    companion = reserve(executor, executor_generation);
+    *out = reserve(executor, executor_generation, &companion);
     LWLockRelease(pgs_set->lock);
     if (companion != NULL)
-    {
-        *out = PGS_START_DONE;
-        if (!workset_start_worker(companion))
-        {
-            LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-            workset_slot_release(companion);
-            LWLockRelease(pgs_set->lock);
-            *out = PGS_START_NO_WORKER;
-        }
-    }
+        *out = workset_start_worker(companion);
 PGS_GUARD_END
 
 void

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Databases that hold the extension, or may: their schedulers, timers and sweeps. */
+/* Databases that hold the extension, or may: their rows, timers and sweeps. */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "storage/ipc.h"
 #include "utils/timestamp.h"
 
 #include "exchange.h"
 #include "workset.h"
 
-workset_database *pgs_my_database = NULL;
-static bool gives_up = false;
-
 workset_database *
 workset_database_find(Oid oid)
 {
-    for (int32 i = 0; i < WORKSET_DATABASES; i++)
+    for (int32 i = 0; i < pgs_set->database_count; i++)
     {
-        if (pgs_set->databases[i].oid == oid)
-            return &pgs_set->databases[i];
+        if (pgs_databases[i].oid == oid)
+            return &pgs_databases[i];
     }
     return NULL;
 }
@@ -48,32 +44,55 @@ workset_database_reclaim(workset_database *database)
     if (database->queues > 0 || database->sweep || database->overflow || database->prepared > 0
         || database->next_due != PGS_DUE_NEVER)
         return;
+    pgs_set->forgotten = pgs_set->forgotten || database->known;
     memset(database, 0, sizeof(workset_database));
 }
 
-/* The row of a database, made when there is none; NULL when all are in use, and then the launcher has to look. */
+/* A row that is not in use; if need be, one of a database that has nothing to do and is known again when it has. */
+static workset_database *
+unused_row(void)
+{
+    workset_database *database = workset_database_find(InvalidOid);
+
+    for (int32 i = 0; database == NULL && i < pgs_set->database_count; i++)
+    {
+        workset_database_reclaim(&pgs_databases[i]);
+        if (pgs_databases[i].oid == InvalidOid)
+            database = &pgs_databases[i];
+    }
+    return database;
+}
+
+/* Something is to be done in a database that has no row: the launcher, which is woken for it, looks into it later. */
+static void
+note_lost(Oid oid)
+{
+    for (int32 i = 0; i < pgs_set->lost_count; i++)
+    {
+        if (pgs_set->lost[i] == oid)
+            return;
+    }
+    if (pgs_set->lost_count < WORKSET_LOST_MAX)
+        pgs_set->lost[pgs_set->lost_count++] = oid;
+    else
+        pgs_set->lost_more = true;
+}
+
 workset_database *
-workset_database_get(Oid oid)
+workset_database_make(Oid oid)
 {
     workset_database *database = workset_database_find(oid);
 
     if (database != NULL)
         return database;
-    database = workset_database_find(InvalidOid);
-    for (int32 i = 0; database == NULL && i < WORKSET_DATABASES; i++)
-    {
-        workset_database_reclaim(&pgs_set->databases[i]);
-        database = workset_database_find(InvalidOid);
-    }
+    database = unused_row();
     if (database == NULL)
-    {
-        pgs_set->lost_databases = true;
         return NULL;
-    }
     memset(database, 0, sizeof(workset_database));
     database->oid = oid;
     database->procno = WORKSET_NONE;
-    database->prepared = 1;
+    /* Nobody knows what was prepared before; its scheduler finds out. */
+    database->prepared = max_prepared_xacts > 0 ? 1 : 0;
     database->sweep = true;
     database->next_due = PGS_DUE_NEVER;
     database->hinted = PGS_DUE_NEVER;
@@ -81,9 +100,63 @@ workset_database_get(Oid oid)
     return database;
 }
 
+workset_database *
+workset_database_get(Oid oid)
+{
+    workset_database *database = workset_database_make(oid);
+
+    if (database == NULL)
+        note_lost(oid);
+    return database;
+}
+
+/* Whether those that wait for nothing but a timer still do, is for their schedulers to find out. */
+static void
+doubt_timers(workset_wakes *wakes)
+{
+    for (int32 i = 0; i < pgs_set->database_count; i++)
+    {
+        if (pgs_databases[i].scheduler == PGS_SCHEDULER_NONE && pgs_databases[i].stale)
+        {
+            pgs_databases[i].stale = false;
+            workset_want_sweep(&pgs_databases[i], wakes);
+        }
+    }
+}
+
+bool
+pgs_launcher_has_room(void)
+{
+    workset_wakes wakes = {0};
+    bool has_room;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    has_room = unused_row() != NULL;
+    if (!has_room)
+        doubt_timers(&wakes);
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return has_room;
+}
+
+int32_t
+pgs_launcher_take_lost(pgs_oid *out, int32_t max, bool *more)
+{
+    int32 count;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    count = Min(pgs_set->lost_count, max);
+    memcpy(out, pgs_set->lost, (Size) count * sizeof(Oid));
+    *more = pgs_set->lost_more || count < pgs_set->lost_count;
+    pgs_set->lost_count = 0;
+    pgs_set->lost_more = false;
+    LWLockRelease(pgs_set->lock);
+    return count;
+}
+
 /* The extension or the database is gone: nothing of it is to be done. */
 void
-workset_database_forget(workset_database *database)
+workset_database_forget(workset_database *database, workset_wakes *wakes)
 {
     for (int32 i = 0; i < WORKSET_QUEUES; i++)
     {
@@ -99,31 +172,37 @@ workset_database_forget(workset_database *database)
     database->upkeep_due = PGS_DUE_NEVER;
     database->prepared = 0;
     workset_database_reclaim(database);
+    workset_starved_retry(wakes);
 }
 
 void
 pgs_database_forget(pgs_oid oid)
 {
+    workset_wakes wakes = {0};
     workset_database *database;
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     database = workset_database_find(oid);
     if (database != NULL)
-        workset_database_forget(database);
+        workset_database_forget(database, &wakes);
     LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
     exchange_forget_database(oid);
 }
 
 void
 pgs_launcher_forget_queue(pgs_oid database, pgs_oid role)
 {
+    workset_wakes wakes = {0};
     workset_queue *queue;
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     queue = workset_queue_find(database, role);
     if (queue != NULL)
         workset_queue_clear(queue);
+    workset_starved_retry(&wakes);
     LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
 }
 
 void
@@ -133,6 +212,21 @@ workset_want_sweep(workset_database *database, workset_wakes *wakes)
         return;
     database->sweep = true;
     workset_wake_scheduler(wakes, database);
+}
+
+void
+workset_sweep_everywhere(workset_wakes *wakes)
+{
+    for (int32 i = 0; i < pgs_set->database_count; i++)
+    {
+        if (OidIsValid(pgs_databases[i].oid) && pgs_databases[i].known)
+            workset_want_sweep(&pgs_databases[i], wakes);
+    }
+    if (pgs_set->forgotten)
+    {
+        pgs_set->lost_more = true;
+        workset_wake_launcher(wakes);
+    }
 }
 
 /* A timer that is due at `due` was committed. */
@@ -170,9 +264,9 @@ pgs_timer_push(int64_t due)
 bool
 workset_database_is_empty(workset_database *database, bool idle_only)
 {
-    int32 index = (int32) (database - pgs_set->databases);
+    int32 index = (int32) (database - pgs_databases);
 
-    if (database->scheduler != PGS_SCHEDULER_NONE && database != pgs_my_database)
+    if (database->scheduler != PGS_SCHEDULER_NONE && database->pid != MyProcPid)
         return false;
     for (int32 i = 0; i < WORKSET_PLACES; i++)
     {
@@ -188,7 +282,7 @@ workset_database_is_empty(workset_database *database, bool idle_only)
 void
 workset_database_wake_all(workset_database *database, workset_wakes *wakes)
 {
-    int32 index = (int32) (database - pgs_set->databases);
+    int32 index = (int32) (database - pgs_databases);
 
     workset_wake(wakes, database->procno);
     for (int32 i = 0; i < WORKSET_PLACES; i++)
@@ -199,192 +293,4 @@ workset_database_wake_all(workset_database *database, workset_wakes *wakes)
             workset_wake(wakes, slot->procno);
     }
     workset_wake_launcher(wakes);
-}
-
-/* ---- The scheduler's own side ---- */
-
-void
-workset_scheduler_unseat(workset_database *database, bool failed, bool gave_up, workset_wakes *wakes)
-{
-    /* One that was ended may have known of work that nobody else remembers. */
-    if (database->sweeping || (failed && database->known))
-        database->sweep = true;
-    if (database->scanning)
-        database->next_due = PGS_DUE_NOW;
-    database->sweeping = false;
-    database->scanning = false;
-    database->scheduler = PGS_SCHEDULER_NONE;
-    database->failed = failed;
-    database->gave_up = failed && gave_up;
-    database->leave = false;
-    database->pid = 0;
-    database->procno = WORKSET_NONE;
-    database->since = GetCurrentTimestamp();
-    workset_wake_launcher(wakes);
-}
-
-static void
-scheduler_exit(int code, Datum argument)
-{
-    workset_wakes wakes = {0};
-
-    if (pgs_my_database == NULL)
-        return;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    workset_scheduler_unseat(
-        pgs_my_database, !pgs_scheduler_must_leave(), gives_up || !pgs_my_database->has_looked, &wakes);
-    pgs_my_database = NULL;
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
-}
-
-bool
-pgs_scheduler_attach(uint64_t main_arg, pgs_oid *oid)
-{
-    workset_ticket ticket;
-    workset_database *database;
-    bool attached = false;
-
-    if (pgs_set == NULL || MyBgworkerEntry == NULL || main_arg >= WORKSET_DATABASES)
-        return false;
-    memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
-    if (ticket.boot != pgs_set->boot)
-        return false;
-    database = &pgs_set->databases[main_arg];
-    before_shmem_exit(scheduler_exit, (Datum) 0);
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    if (database->scheduler == PGS_SCHEDULER_STARTING && database->generation == ticket.generation)
-    {
-        database->scheduler = PGS_SCHEDULER_RUNNING;
-        database->published = false;
-        database->has_looked = false;
-        database->pid = MyProcPid;
-        database->procno = workset_my_procno();
-        database->since = GetCurrentTimestamp();
-        *oid = database->oid;
-        pgs_my_database = database;
-        attached = true;
-    }
-    LWLockRelease(pgs_set->lock);
-    return attached;
-}
-
-void
-pgs_scheduler_gives_up(void)
-{
-    gives_up = true;
-}
-
-void
-pgs_database_mark(bool has_extension)
-{
-    if (pgs_my_database == NULL)
-        return;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    pgs_my_database->known = has_extension;
-    LWLockRelease(pgs_set->lock);
-}
-
-int64_t
-pgs_scheduler_next_due_begin(void)
-{
-    int64 hinted;
-
-    if (pgs_my_database == NULL)
-        return PGS_DUE_NEVER;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    hinted = pgs_my_database->hinted;
-    pgs_my_database->hinted = PGS_DUE_NEVER;
-    pgs_my_database->scanning = true;
-    pgs_my_database->published = false;
-    pgs_my_database->next_due = PGS_DUE_NOW;
-    LWLockRelease(pgs_set->lock);
-    return hinted;
-}
-
-bool
-pgs_scheduler_publish_due(int64_t due)
-{
-    bool is_current;
-
-    if (pgs_my_database == NULL)
-        return true;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    is_current = pgs_my_database->hinted >= due;
-    pgs_my_database->scanning = false;
-    pgs_my_database->published = true;
-    pgs_my_database->has_looked = true;
-    pgs_my_database->next_due = Min(due, pgs_my_database->hinted);
-    LWLockRelease(pgs_set->lock);
-    return is_current;
-}
-
-bool
-pgs_scheduler_take_sweep(void)
-{
-    bool wanted;
-
-    if (pgs_my_database == NULL)
-        return false;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    wanted = pgs_my_database->sweep;
-    pgs_my_database->sweep = false;
-    pgs_my_database->sweeping = pgs_my_database->sweeping || wanted;
-    LWLockRelease(pgs_set->lock);
-    return wanted;
-}
-
-void
-pgs_scheduler_sweep_done(void)
-{
-    if (pgs_my_database == NULL)
-        return;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    pgs_my_database->sweeping = false;
-    LWLockRelease(pgs_set->lock);
-}
-
-bool
-pgs_scheduler_must_leave(void)
-{
-    volatile workset_database *database = pgs_my_database;
-
-    return database != NULL
-        && (database->leave || database->vacate > 0 || database->quiesce > 0
-            || ((volatile workset *) pgs_set)->stopped);
-}
-
-bool
-pgs_scheduler_detach(int64_t next_due)
-{
-    workset_wakes wakes = {0};
-    workset_database *database = pgs_my_database;
-    bool leaving = true;
-    bool failed;
-
-    if (database == NULL)
-        return true;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    /* Timers of a database without the extension are nobody's: what is new there asks for a sweep as well. */
-    if ((database->sweep || (database->known && database->hinted < next_due)) && !pgs_scheduler_must_leave())
-        leaving = false;
-    else
-    {
-        /* One that leaves before it has looked leaves what it came for to the next. */
-        if (!database->published)
-            next_due = Min(next_due, database->next_due);
-        if (!database->known)
-            database->hinted = PGS_DUE_NEVER;
-        database->next_due = database->known ? Min(next_due, database->hinted) : PGS_DUE_NEVER;
-        database->scanning = false;
-        /* Else it would be started again and again, without a pause. */
-        failed = database->next_due <= GetCurrentTimestamp() && !database->published && !pgs_scheduler_must_leave();
-        workset_scheduler_unseat(database, failed, true, &wakes);
-        pgs_my_database = NULL;
-        if (!database->known && !database->sweep && database->slots == 0)
-            workset_database_forget(database);
-    }
-    LWLockRelease(pgs_set->lock);
-    workset_wake_flush(&wakes);
-    return leaving;
 }

@@ -5,13 +5,13 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "exchange.h"
 #include "workset.h"
 
-#define HOLDS_MAX 8
 #define LEAVE_PATIENCE_MILLISECONDS 4000
 #define LEAVE_LOOK_MILLISECONDS 20
 
@@ -23,8 +23,9 @@ typedef struct hold {
     bool forget; /* what was held is gone when this commits */
 } hold;
 
-static hold holds[HOLDS_MAX];
+static hold *holds = NULL;
 static int32 hold_count = 0;
+static int32 hold_room = 0;
 
 /* ---- The release runs in commit and abort: it must not fail. ---- */
 
@@ -50,7 +51,7 @@ release_last_hold(bool is_commit)
     {
         count_hold(database, held.is_quiesce, -1);
         if (is_commit && held.forget)
-            workset_database_forget(database);
+            workset_database_forget(database, &wakes);
     }
     workset_wake_launcher(&wakes);
     LWLockRelease(pgs_set->lock);
@@ -60,18 +61,18 @@ release_last_hold(bool is_commit)
 }
 
 static void
-at_transaction_event(XactEvent event, void *argument)
+at_transaction_event(pgs_xact_event event, void *argument)
 {
-    if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+    if (event != PGS_XACT_COMMIT && event != PGS_XACT_ABORT && event != PGS_XACT_PREPARE)
         return;
     while (hold_count > 0)
-        release_last_hold(event == XACT_EVENT_COMMIT);
+        release_last_hold(event == PGS_XACT_COMMIT);
 }
 
 static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+at_subtransaction_event(pgs_subxact_event event, uint32_t mine, uint32_t parent, void *argument)
 {
-    while (event == SUBXACT_EVENT_ABORT_SUB && hold_count > 0 && holds[hold_count - 1].subtransaction >= mine)
+    while (event == PGS_SUBXACT_ABORT && hold_count > 0 && holds[hold_count - 1].subtransaction >= mine)
         release_last_hold(false);
 }
 
@@ -87,6 +88,19 @@ is_held(Oid oid, bool is_quiesce, bool forget)
     return false;
 }
 
+/* Before anything is counted in shared memory, since it may raise. */
+static void
+make_room(void)
+{
+    if (hold_count < hold_room)
+        return;
+    hold_room += 8;
+    if (holds == NULL)
+        holds = MemoryContextAlloc(TopMemoryContext, (Size) hold_room * sizeof(hold));
+    else
+        holds = repalloc(holds, (Size) hold_room * sizeof(hold));
+}
+
 bool
 workset_hold_take(Oid oid, bool is_quiesce, bool forget)
 {
@@ -96,8 +110,7 @@ workset_hold_take(Oid oid, bool is_quiesce, bool forget)
 
     if (is_held(oid, is_quiesce, forget))
         return true;
-    if (hold_count == HOLDS_MAX)
-        return false;
+    make_room();
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     /* A scheduler may look for the extension as long as nothing is known: it must not begin before the end either. */
     database = is_quiesce ? workset_database_get(oid) : workset_database_find(oid);
@@ -126,7 +139,7 @@ workset_hold_take(Oid oid, bool is_quiesce, bool forget)
 }
 
 static bool
-is_left(Oid oid, bool idle_only)
+have_left(Oid oid, bool idle_only)
 {
     workset_database *database;
     bool is_empty;
@@ -142,22 +155,19 @@ void
 workset_hold_wait(Oid oid, bool idle_only)
 {
     TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_PATIENCE_MILLISECONDS);
-    static uint32 wait_event = 0;
-
-    if (wait_event == 0)
-        wait_event = pgs_wait_event("WorkersLeave");
-    while (!is_left(oid, idle_only) && GetCurrentTimestamp() < end)
+    while (!have_left(oid, idle_only) && GetCurrentTimestamp() < end)
     {
         (void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEAVE_LOOK_MILLISECONDS,
-                         wait_event);
+                         pgs_wait_event("WorkersLeave"));
         ResetLatch(MyLatch);
         CHECK_FOR_INTERRUPTS();
     }
 }
 
-void
+pgs_error *
 workset_holds_install(void)
 {
-    RegisterXactCallback(at_transaction_event, NULL);
-    RegisterSubXactCallback(at_subtransaction_event, NULL);
+    pgs_error *error = pgs_on_xact(at_transaction_event, NULL);
+
+    return error != NULL ? error : pgs_on_subxact(at_subtransaction_event, NULL);
 }

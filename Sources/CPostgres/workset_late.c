@@ -14,6 +14,13 @@ late_at(const workset_queue *queue)
     return pgs_entries[queue->head].since + pgs_set->patience;
 }
 
+/* Whether this process has a database, and its place there is still its own. */
+static bool
+is_looking(void)
+{
+    return pgs_my_database != NULL && pgs_my_database->pid == MyProcPid;
+}
+
 static bool
 may_be_late(const workset_queue *queue)
 {
@@ -28,7 +35,7 @@ pgs_scheduler_late_due(void)
     if (pgs_my_database == NULL || pgs_set->patience <= 0)
         return due;
     LWLockAcquire(pgs_set->lock, LW_SHARED);
-    for (int32 i = 0; i < WORKSET_QUEUES; i++)
+    for (int32 i = 0; i < WORKSET_QUEUES && is_looking(); i++)
     {
         if (may_be_late(&pgs_set->queues[i]))
         {
@@ -70,7 +77,7 @@ pgs_scheduler_take_late(pgs_oid *role, pgs_work *out)
     if (pgs_my_database == NULL || pgs_set->patience <= 0)
         return false;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    for (int32 i = 0; i < WORKSET_QUEUES && !found; i++)
+    for (int32 i = 0; i < WORKSET_QUEUES && is_looking() && !found; i++)
     {
         workset_queue *queue = &pgs_set->queues[i];
 

@@ -2,29 +2,29 @@
 /* The workset's place in shared memory, and the latches of the processes in it. */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "port/pg_bitutils.h"
-#include "postmaster/bgworker.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "guard.h"
 #include "workset.h"
 
 workset *pgs_set = NULL;
+workset_database *pgs_databases = NULL;
+workset_prepared *pgs_prepared_notes = NULL;
 workset_entry *pgs_entries = NULL;
 int32 *pgs_buckets = NULL;
 pgs_workset_config pgs_config;
 
-static shmem_request_hook_type previous_request = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
+static pgs_region *region = NULL;
 static int32 wanted_slots = 1;
 static int32 wanted_entries = WORKSET_ENTRIES_MIN;
+static int32 wanted_databases = WORKSET_DATABASES_USUAL;
 /* Lives in the postmaster, so that it outlasts shared memory, which a crash wipes. */
 static int32 boots = 0;
 
@@ -34,31 +34,30 @@ bucket_count(void)
     return (int32) pg_nextpower2_32((uint32) wanted_entries);
 }
 
-static Size
-size_wanted(void)
-{
-    Size size = MAXALIGN(sizeof(workset));
-
-    size = add_size(size, MAXALIGN(mul_size((Size) bucket_count(), sizeof(int32))));
-    return add_size(size, mul_size((Size) wanted_entries, sizeof(workset_entry)));
-}
-
 static void
-request(void)
+decide_sizes(void)
 {
-    if (previous_request != NULL)
-        previous_request();
-
     wanted_slots = pgs_config.slots != NULL ? pgs_config.slots() : 0;
     if (wanted_slots <= 0)
         wanted_slots = Min(64, Max(1, (max_worker_processes - 2) / 2));
     wanted_slots = Min(wanted_slots, WORKSET_SLOTS_MAX);
     wanted_entries = pgs_config.entries != NULL ? pgs_config.entries() : 0;
     wanted_entries = Min(Max(wanted_entries, WORKSET_ENTRIES_MIN), 64 * 1024 * 1024);
-
-    RequestAddinShmemSpace(size_wanted());
-    RequestNamedLWLockTranche(pgs_config.name, 1 + 2 * wanted_slots);
+    wanted_databases = pgs_config.databases != NULL ? pgs_config.databases() : WORKSET_DATABASES_USUAL;
+    wanted_databases = Min(Max(wanted_databases, 1), WORKSET_DATABASES_MAX);
 }
+
+static pgs_error *
+measure(Size *out)
+PGS_GUARD_BEGIN
+    Size size = MAXALIGN(sizeof(workset));
+
+    decide_sizes();
+    size = add_size(size, MAXALIGN(mul_size((Size) wanted_databases, sizeof(workset_database))));
+    size = add_size(size, MAXALIGN(mul_size((Size) max_prepared_xacts, sizeof(workset_prepared))));
+    size = add_size(size, MAXALIGN(mul_size((Size) bucket_count(), sizeof(int32))));
+    *out = add_size(size, mul_size((Size) wanted_entries, sizeof(workset_entry)));
+PGS_GUARD_END
 
 /* Whether the server is starting after a crash or an immediate stop. */
 static bool
@@ -66,19 +65,30 @@ stopped_uncleanly(void)
 {
     bool is_intact = false;
     ControlFileData *control = get_controlfile(DataDir, &is_intact);
-    bool result = is_intact && control->state == DB_IN_PRODUCTION;
+    DBState state = control->state;
 
     pfree(control);
-    return result;
+    /* Recovery too may have been stopped by a crash: it goes on with what the one before it began. */
+    return is_intact
+        && (state == DB_IN_PRODUCTION || state == DB_IN_CRASH_RECOVERY || state == DB_IN_ARCHIVE_RECOVERY);
 }
 
+/* Runs whenever the server makes its shared memory: at its start and after each crash. All is zero. */
 static void
-initialise(workset *set)
+initialise(void *memory)
 {
-    LWLockPadded *locks = GetNamedLWLockTranche(pgs_config.name);
+    workset *set = memory;
 
-    memset(set, 0, sizeof(workset));
-    set->lock = &locks[0].lock;
+    pgs_set = set;
+    pgs_databases = (workset_database *) ((char *) set + MAXALIGN(sizeof(workset)));
+    pgs_prepared_notes = (workset_prepared *) ((char *) pgs_databases
+                                               + MAXALIGN((Size) wanted_databases * sizeof(workset_database)));
+    pgs_buckets = (int32 *) ((char *) pgs_prepared_notes
+                             + MAXALIGN((Size) max_prepared_xacts * sizeof(workset_prepared)));
+    pgs_entries = (workset_entry *) ((char *) pgs_buckets + MAXALIGN((Size) bucket_count() * sizeof(int32)));
+
+    boots++;
+    set->lock = pgs_region_lock(region, 0);
     set->boot = boots;
     set->unclean = boots > 1 || stopped_uncleanly();
     set->booted_at = GetCurrentTimestamp();
@@ -89,56 +99,48 @@ initialise(workset *set)
     set->slot_count = wanted_slots;
     set->entry_count = wanted_entries;
     set->bucket_count = bucket_count();
+    set->database_count = wanted_databases;
     for (int32 i = 0; i < 2 * wanted_slots; i++)
     {
         set->slots[i].procno = WORKSET_NONE;
-        set->slots[i].step_lock = &locks[i + 1].lock;
+        set->slots[i].step_lock = pgs_region_lock(region, 1 + i);
     }
     for (int32 i = 0; i < set->bucket_count; i++)
         pgs_buckets[i] = WORKSET_NONE;
     for (int32 i = 0; i < wanted_entries; i++)
-    {
-        memset(&pgs_entries[i], 0, sizeof(workset_entry));
         pgs_entries[i].next = i + 1 < wanted_entries ? i + 1 : WORKSET_NONE;
-    }
     set->patience = pgs_config.patience != NULL ? pgs_config.patience() : 0;
     set->free_head = 0;
     set->free_count = wanted_entries;
 }
 
-static void
-startup(void)
+static pgs_error *
+request(void)
 {
-    bool found = false;
-    workset *set;
+    Size size = 0;
+    pgs_error *error = measure(&size);
 
-    if (previous_startup != NULL)
-        previous_startup();
-
-    boots++;
-    LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    set = ShmemInitStruct(pgs_config.name, size_wanted(), &found);
-    pgs_buckets = (int32 *) ((char *) set + MAXALIGN(sizeof(workset)));
-    pgs_entries = (workset_entry *) ((char *) pgs_buckets + MAXALIGN((Size) bucket_count() * sizeof(int32)));
-    if (!found)
-        initialise(set);
-    pgs_set = set;
-    LWLockRelease(AddinShmemInitLock);
+    return error != NULL
+        ? error : pgs_region_request(pgs_config.name, size, 1 + 2 * wanted_slots, initialise, &region);
 }
 
-bool
-pgs_workset_install(const pgs_workset_config *config)
+pgs_error *
+pgs_workset_install(const pgs_workset_config *config, bool *out)
 {
-    if (IsBinaryUpgrade || !process_shared_preload_libraries_in_progress)
-        return false;
+    pgs_error *error;
+
+    *out = !IsBinaryUpgrade && process_shared_preload_libraries_in_progress;
+    if (!*out)
+        return NULL;
     pgs_config = *config;
-    previous_request = shmem_request_hook;
-    shmem_request_hook = request;
-    previous_startup = shmem_startup_hook;
-    shmem_startup_hook = startup;
-    workset_commit_list_install();
-    workset_utility_install();
-    return true;
+    error = request();
+    if (error == NULL)
+        error = workset_commit_list_install();
+    if (error == NULL)
+        error = workset_holds_install();
+    if (error == NULL)
+        workset_utility_install();
+    return error;
 }
 
 bool
@@ -147,27 +149,11 @@ pgs_workset_is_ready(void)
     return pgs_set != NULL;
 }
 
-int32_t
-pgs_boot_number(void)
-{
-    return pgs_set != NULL ? pgs_set->boot : 0;
-}
-
 bool
 pgs_was_crash_restart(int64_t *at)
 {
     *at = pgs_set != NULL ? pgs_set->booted_at : 0;
     return pgs_set != NULL && pgs_set->unclean;
-}
-
-int32
-workset_my_procno(void)
-{
-#if PG_VERSION_NUM >= 170000
-    return MyProcNumber;
-#else
-    return MyProc != NULL ? MyProc->pgprocno : WORKSET_NONE;
-#endif
 }
 
 void
@@ -200,16 +186,10 @@ workset_wake_scheduler(workset_wakes *wakes, workset_database *database)
         workset_wake(wakes, database->procno);
 }
 
-/* A latch that belongs to another process by now is set for nothing, which is harmless. */
 void
 workset_wake_flush(workset_wakes *wakes)
 {
     for (int32 i = 0; i < wakes->count; i++)
-    {
-        int32 procno = wakes->procno[i];
-
-        if (procno < (int32) ProcGlobal->allProcCount)
-            SetLatch(&ProcGlobal->allProcs[procno].procLatch);
-    }
+        (void) pgs_latch_set_number(wakes->procno[i]);
     wakes->count = 0;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Slots: the executors' places, what each has in hand, and how its step is interrupted. */
+/* Slots: the executors' places, and what each has in hand. */
 #include "postgres.h"
-
-#include <signal.h>
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -12,6 +10,24 @@
 #include "workset.h"
 
 workset_slot *pgs_my_slot = NULL;
+
+/*
+ * Takes the lock. NULL, and not locked: this process has no place, or a launcher has given it away that took us for
+ * gone.
+ */
+workset_slot *
+workset_slot_lock_own(void)
+{
+    workset_slot *slot = pgs_my_slot;
+
+    if (slot == NULL)
+        return NULL;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (slot->pid == MyProcPid)
+        return slot;
+    LWLockRelease(pgs_set->lock);
+    return NULL;
+}
 
 /* Keeps the queue's number of idle executors that a push may wake. */
 void
@@ -30,24 +46,13 @@ workset_slot_set_idle(workset_slot *slot, bool idle)
 static void
 put_back(workset_slot *slot, int32 deaths, workset_wakes *wakes)
 {
-    workset_database *database = &pgs_set->databases[slot->database_index];
+    workset_database *database = &pgs_databases[slot->database_index];
 
     if (!slot->has_work)
         return;
     slot->has_work = false;
     slot->dirty = false;
     (void) workset_push(database, slot->role, slot->item, slot->part, deaths, wakes);
-}
-
-static void
-forget_step(workset_slot *slot)
-{
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    slot->phase = WORKSET_PHASE_NONE;
-    slot->interrupted = false;
-    slot->interrupt_next = false;
-    slot->interrupt_on_switch = false;
-    LWLockRelease(slot->step_lock);
 }
 
 static void
@@ -61,7 +66,7 @@ executor_exited(workset_slot *slot, workset_wakes *wakes)
     {
         put_back(slot, slot->deaths + (slot->died_at_work && !slot->blameless ? 1 : 0), wakes);
         /* The hint that it began with may have been for a part that it left since. */
-        workset_want_sweep(&pgs_set->databases[slot->database_index], wakes);
+        workset_want_sweep(&pgs_databases[slot->database_index], wakes);
     }
     pgs_set->queues[slot->queue].told = false;
 }
@@ -77,7 +82,7 @@ workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
     slot->since = GetCurrentTimestamp();
     slot->pid = 0;
     slot->procno = WORKSET_NONE;
-    forget_step(slot);
+    workset_step_forget(slot);
     workset_wake_launcher(wakes);
 }
 
@@ -88,13 +93,12 @@ workset_slot_exited(workset_slot *slot, workset_wakes *wakes)
 static void
 detach(int code, Datum argument)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot = workset_slot_lock_own();
     workset_wakes wakes = {0};
     bool was_asked;
 
     if (slot == NULL)
         return;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     was_asked = pgs_slot_must_leave();
     slot->died_at_work = slot->has_work && !was_asked && slot->interrupts < WORKSET_INTERRUPTS_MAX;
     /* It may not work there, or cannot: another one started at once would do no better. */
@@ -127,7 +131,7 @@ pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role)
         slot->state = PGS_SLOT_IDLE;
         slot->since = GetCurrentTimestamp();
         slot->pid = MyProcPid;
-        slot->procno = workset_my_procno();
+        slot->procno = pgs_latch_own_number();
         slot->settings = workset_settings(slot->database, slot->role);
         *database = slot->database;
         *role = slot->role;
@@ -144,17 +148,17 @@ pgs_executor_attach(uint64_t main_arg, pgs_oid *database, pgs_oid *role)
 bool
 pgs_work_finish(void)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot = workset_slot_lock_own();
     bool again;
 
     if (slot == NULL)
         return false;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     again = slot->dirty;
     slot->dirty = false;
     if (!again)
         slot->has_work = false;
-    forget_step(slot);
+    pgs_databases[slot->database_index].stale = true;
+    workset_step_forget(slot);
     LWLockRelease(pgs_set->lock);
     return again;
 }
@@ -162,12 +166,11 @@ pgs_work_finish(void)
 void
 pgs_work_yield(int32_t part)
 {
-    workset_slot *slot = pgs_my_slot;
+    workset_slot *slot = workset_slot_lock_own();
     workset_wakes wakes = {0};
 
     if (slot == NULL)
         return;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     if (slot->has_work && slot->part != part)
     {
         if (slot->dirty)
@@ -177,7 +180,8 @@ pgs_work_yield(int32_t part)
         slot->deaths = 0;
     }
     put_back(slot, slot->deaths, &wakes);
-    forget_step(slot);
+    pgs_databases[slot->database_index].stale = true;
+    workset_step_forget(slot);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
 }
@@ -192,7 +196,8 @@ pgs_work_switch(int32_t part)
     /* The owner alone changes these. */
     if (slot == NULL || !slot->has_work || slot->part == part)
         return true;
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (workset_slot_lock_own() == NULL)
+        return false;
     holder = workset_holder_of(slot->database, slot->item, part);
     if (holder != NULL)
         holder->dirty = true;
@@ -241,119 +246,33 @@ pgs_executor_gives_up(void)
         pgs_my_slot->gave_up = true;
 }
 
-void
-pgs_slot_begin_step(void)
-{
-    workset_slot *slot = pgs_my_slot;
-
-    if (slot == NULL)
-        return;
-    slot->turn_steps++;
-    slot->work_steps++;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    QueryCancelPending = false;
-    slot->phase = WORKSET_PHASE_RUNNING;
-    slot->interrupted = slot->interrupt_next;
-    slot->interrupts = 0;
-    slot->interrupted_at = 0;
-    slot->interrupt_next = false;
-    if (slot->interrupted)
-    {
-        slot->interrupts = 1;
-        slot->interrupted_at = GetCurrentTimestamp();
-        QueryCancelPending = true;
-        InterruptPending = true;
-    }
-    LWLockRelease(slot->step_lock);
-}
-
-bool
-pgs_slot_begin_commit(void)
-{
-    workset_slot *slot = pgs_my_slot;
-    bool clear;
-
-    if (slot == NULL)
-        return true;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    clear = !slot->interrupted;
-    slot->phase = clear ? WORKSET_PHASE_COMMITTING : WORKSET_PHASE_NONE;
-    LWLockRelease(slot->step_lock);
-    return clear;
-}
-
-void
-pgs_slot_end_step(void)
-{
-    workset_slot *slot = pgs_my_slot;
-
-    if (slot == NULL)
-        return;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    slot->phase = WORKSET_PHASE_NONE;
-    LWLockRelease(slot->step_lock);
-}
-
-bool
-pgs_slot_was_interrupted(void)
-{
-    return pgs_my_slot != NULL && ((volatile workset_slot *) pgs_my_slot)->interrupted;
-}
-
-/* `kill` under the step lock: the process cannot have begun another step, nor have left. */
-bool
-workset_interrupt(workset_slot *slot)
-{
-    bool was_running;
-
-    if (slot == pgs_my_slot)
-        return false;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    was_running = slot->phase == WORKSET_PHASE_RUNNING && slot->pid != 0;
-    if (was_running)
-    {
-        slot->interrupted = true;
-        if (slot->interrupts == 0)
-        {
-            slot->interrupts = 1;
-            slot->interrupted_at = GetCurrentTimestamp();
-        }
-        kill(slot->pid, SIGINT);
-    }
-    else
-        slot->interrupt_next = true;
-    LWLockRelease(slot->step_lock);
-    return was_running;
-}
-
-bool
-workset_interrupt_part(workset_slot *slot, int32 part)
-{
-    if (part < 0 || slot->part < 0 || slot->part == part)
-        return workset_interrupt(slot);
-    if (slot == pgs_my_slot)
-        return false;
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    slot->interrupt_on_switch = true;
-    LWLockRelease(slot->step_lock);
-    return false;
-}
-
-void
-workset_terminate(workset_slot *slot)
-{
-    LWLockAcquire(slot->step_lock, LW_EXCLUSIVE);
-    if (slot->phase != WORKSET_PHASE_COMMITTING && slot->pid != 0)
-        kill(slot->pid, SIGTERM);
-    LWLockRelease(slot->step_lock);
-}
-
 uint32
 workset_settings(Oid database, Oid role)
 {
     return pg_atomic_read_u32(&pgs_set->settings_generations[0])
         + pg_atomic_read_u32(&pgs_set->settings_generations[workset_settings_bucket(database)])
         + pg_atomic_read_u32(&pgs_set->settings_generations[workset_settings_bucket(role)]);
+}
+
+uint32_t
+pgs_role_settings(pgs_oid role)
+{
+    return workset_settings(InvalidOid, role);
+}
+
+void
+workset_settings_changed(uint64 buckets, workset_wakes *wakes)
+{
+    if (buckets == 0)
+        return;
+    for (int32 i = 0; i < WORKSET_SETTINGS; i++)
+    {
+        if (buckets & (UINT64CONST(1) << i))
+            pg_atomic_fetch_add_u32(&pgs_set->settings_generations[i], 1);
+    }
+    for (int32 i = 0; i < WORKSET_PLACES; i++)
+        workset_wake(wakes, ((volatile workset_slot *) &pgs_set->slots[i])->procno);
+    workset_wake_launcher(wakes);
 }
 
 bool
@@ -364,8 +283,9 @@ pgs_slot_must_leave(void)
 
     if (slot == NULL)
         return false;
-    database = &pgs_set->databases[slot->database_index];
-    return slot->leave || ((volatile workset *) pgs_set)->stopped || database->vacate > 0 || database->quiesce > 0
+    database = &pgs_databases[slot->database_index];
+    return slot->pid != MyProcPid || slot->leave || ((volatile workset *) pgs_set)->stopped || database->vacate > 0
+        || database->quiesce > 0
         || slot->settings != workset_settings(slot->database, slot->role);
 }
 

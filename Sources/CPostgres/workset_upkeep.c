@@ -77,13 +77,3 @@ pgs_workset_served_at(void)
     LWLockRelease(pgs_set->lock);
     return seen;
 }
-
-void
-workset_want_sweep_everywhere(workset_wakes *wakes)
-{
-    for (int32 i = 0; i < WORKSET_DATABASES; i++)
-    {
-        if (OidIsValid(pgs_set->databases[i].oid) && pgs_set->databases[i].known)
-            workset_want_sweep(&pgs_set->databases[i], wakes);
-    }
-}

@@ -14,6 +14,18 @@ pgs_launcher_slot_count(void)
 }
 
 int32_t
+pgs_launcher_queue_count(void)
+{
+    return WORKSET_QUEUES;
+}
+
+int32_t
+pgs_launcher_database_count(void)
+{
+    return pgs_set->database_count;
+}
+
+int32_t
 pgs_worker_processes_max(void)
 {
     return max_worker_processes;
@@ -83,9 +95,9 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
     int32 count = 0;
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    for (int32 i = 0; i < WORKSET_DATABASES && count < max; i++)
+    for (int32 i = 0; i < pgs_set->database_count && count < max; i++)
     {
-        workset_database *database = &pgs_set->databases[i];
+        workset_database *database = &pgs_databases[i];
 
         if (database->oid == InvalidOid)
             continue;
@@ -108,18 +120,6 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
     return count;
 }
 
-bool
-pgs_launcher_lost_databases(void)
-{
-    bool lost;
-
-    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
-    lost = pgs_set->lost_databases;
-    pgs_set->lost_databases = false;
-    LWLockRelease(pgs_set->lock);
-    return lost;
-}
-
 void
 pgs_launcher_mute(pgs_oid database, pgs_oid role)
 {
@@ -133,7 +133,7 @@ pgs_launcher_mute(pgs_oid database, pgs_oid role)
 }
 
 void
-pgs_launcher_ask_leave(int32_t index, uint32_t generation, bool now)
+pgs_launcher_ask_leave(int32_t index, uint32_t generation)
 {
     workset_wakes wakes = {0};
     workset_slot *slot;
@@ -147,8 +147,6 @@ pgs_launcher_ask_leave(int32_t index, uint32_t generation, bool now)
         slot->leave = true;
         workset_slot_set_idle(slot, false);
         workset_wake(&wakes, slot->procno);
-        if (now)
-            workset_terminate(slot);
     }
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
@@ -190,10 +188,10 @@ pgs_launcher_stop(bool stopped)
         if (slot->has_work)
             workset_terminate(slot);
     }
-    for (int32 i = 0; stopped && i < WORKSET_DATABASES; i++)
+    for (int32 i = 0; stopped && i < pgs_set->database_count; i++)
     {
-        if (pgs_set->databases[i].scheduler == PGS_SCHEDULER_RUNNING)
-            workset_wake(&wakes, pgs_set->databases[i].procno);
+        if (pgs_databases[i].scheduler == PGS_SCHEDULER_RUNNING)
+            workset_wake(&wakes, pgs_databases[i].procno);
     }
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);

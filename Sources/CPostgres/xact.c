@@ -24,12 +24,39 @@ PGS_GUARD_BEGIN
     StartTransactionCommand();
 PGS_GUARD_END
 
-pgs_error *
-pgs_xact_commit(void)
+static pgs_error *
+commit(void)
 PGS_GUARD_BEGIN
     CommitTransactionCommand();
-    pgstat_report_stat(false);
 PGS_GUARD_END
+
+static pgs_error *
+report_statistics(void)
+PGS_GUARD_BEGIN
+    HOLD_INTERRUPTS();
+    pgstat_report_stat(false);
+    RESUME_INTERRUPTS();
+PGS_GUARD_END
+
+/* After the end of a transaction, of which an error is no part. */
+void
+pgs_statistics_report(void)
+{
+    pgs_error *error = report_statistics();
+
+    if (error != NULL)
+        pgs_error_free(error);
+}
+
+pgs_error *
+pgs_xact_commit(void)
+{
+    pgs_error *error = commit();
+
+    if (error == NULL)
+        pgs_statistics_report();
+    return error;
+}
 
 bool
 pgs_xact_is_open(void)
@@ -37,10 +64,28 @@ pgs_xact_is_open(void)
     return IsTransactionState();
 }
 
-/*
- * What PostgresMain does after an error, without the report: the error was taken already. An error in here leaves
- * nothing to go on with, and there are Swift frames to be jumped over: the process ends.
- */
+/* PostgresMain's error block, without the report: the error was taken already. */
+static void
+abort_all(void)
+{
+    error_context_stack = NULL;
+    HOLD_INTERRUPTS();
+    disable_all_timeouts(false);
+    QueryCancelPending = false;
+    debug_query_string = NULL;
+    AbortCurrentTransaction();
+    PortalErrorCleanup();
+    if (MyReplicationSlot != NULL)
+        ReplicationSlotRelease();
+    if (MyProc != NULL)
+        pgs_replication_slot_cleanup();
+    jit_reset_after_error();
+    MemoryContextSwitchTo(TopMemoryContext);
+    FlushErrorState();
+    RESUME_INTERRUPTS();
+}
+
+/* An error in here leaves nothing to go on with, and there are Swift frames to be jumped over: the process ends. */
 void
 pgs_xact_abort(void)
 {
@@ -49,29 +94,17 @@ pgs_xact_abort(void)
     pgs_trap_armed = 0;
     PG_TRY();
     {
-        error_context_stack = NULL;
-        HOLD_INTERRUPTS();
-        disable_all_timeouts(false);
-        QueryCancelPending = false;
-        debug_query_string = NULL;
-        AbortCurrentTransaction();
-        PortalErrorCleanup();
-        if (MyReplicationSlot != NULL)
-            ReplicationSlotRelease();
-        if (MyProc != NULL)
-            pgs_replication_slot_cleanup();
-        jit_reset_after_error();
-        MemoryContextSwitchTo(TopMemoryContext);
-        FlushErrorState();
-        pgs_error_settled();
-        RESUME_INTERRUPTS();
+        abort_all();
     }
     PG_CATCH();
     {
         EmitErrorReport();
-        proc_exit(1);
+        ereport(FATAL,
+                errcode(ERRCODE_INTERNAL_ERROR),
+                errmsg("terminating process because its transaction could not be rolled back"));
     }
     PG_END_TRY();
+    pgs_error_settled();
     pgs_trap_armed = armed;
 }
 

@@ -29,6 +29,7 @@ struct CompanionProcess {
             try check(pgs_companion_accept(&found))
             if found {
                 try companion.serve()
+                if try isInTemplate() { return }
                 continue
             }
             if pgs_now() &- born > current.ageMaxMicroseconds || ExecutorProcess.isTooLarge { return }
@@ -152,6 +153,15 @@ struct CompanionProcess {
         if attempts > 1 { mustLeave = true }
     }
 
+    /// Whether all may copy this database, for which nobody may be connected to it.
+    private static func isInTemplate() throws(PostgresError) -> Bool {
+        try ServerPort.transaction { () throws(PostgresError) in
+            var isTemplate = false
+            try check(pgs_database_is_template(&isTemplate))
+            return isTemplate
+        }
+    }
+
     private mutating func mayWork() throws(PostgresError) -> Bool {
         if pgs_catalog_changed() { mustCheck = true }
         guard mustCheck else { return true }
@@ -164,6 +174,7 @@ struct CompanionProcess {
     /// The session as a new connection would find it, and free for the next request.
     private mutating func closeStep() {
         pgs_slot_end_step()
+        pgs_cancels_release()
         pgs_activity(nil, 0)
         if let error = pgs_session_reset() {
             pgs_error_free(error)

@@ -67,6 +67,9 @@ public enum ExecutorProcess {
             try check(pgs_extension_exists("pg_durable", &installed))
             guard installed else { return false }
             try Catalog.check()
+            var isTemplate = false
+            try check(pgs_database_is_template(&isTemplate))
+            guard !isTemplate else { return false }
             return try ServerPort.standing(of: role, allowsSuperusers: settings.allowsSuperusers)
                 == PGS_STANDING_GOOD
         }

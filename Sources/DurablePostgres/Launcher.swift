@@ -27,11 +27,13 @@ public enum Launcher {
     /// Asks for the shared memory and registers the process; in the init of the preloaded library.
     ///
     /// `slots` is the most executors, 0 for what suits `max_worker_processes`; `entries` the places in the queues of
-    /// ready work, of all roles together; `patience` the microseconds after which work that nobody took is late, 0
-    /// for never. All are asked once, when shared memory is made.
+    /// ready work, of all roles together; `databases` how many may have something to do at a time; `patience` the
+    /// microseconds after which work that nobody took is late, 0 for never. All are asked once, when shared memory is
+    /// sized.
     public static func install(
         slots: @escaping @convention(c) () -> Int32,
         entries: @escaping @convention(c) () -> Int32,
+        databases: @escaping @convention(c) () -> Int32,
         patience: @escaping @convention(c) () -> Int64
     ) throws(PostgresError) {
         var config = pgs_workset_config(
@@ -46,9 +48,12 @@ public enum Launcher {
             scheduler_title: ("durable scheduler" as StaticString).cString,
             slots: slots,
             entries: entries,
+            databases: databases,
             patience: patience
         )
-        guard pgs_workset_install(&config) else { return }
+        var isInstalled = false
+        try check(pgs_workset_install(&config, &isInstalled))
+        guard isInstalled else { return }
         let worker = BackgroundWorker(
             name: "durable launcher",
             type: "durable launcher",
@@ -66,7 +71,7 @@ public enum Launcher {
         WorkerProcess.run { () throws(PostgresError) in
             guard pgs_workset_is_ready() else { return 0 }
             pgs_interrupts_ignore_cancel()
-            pgs_launcher_attach()
+            try check(pgs_launcher_attach())
             try check(pgs_pin_settings())
             try WorkerProcess.connect(database: nil, role: nil)
             var launcher = try LauncherProcess(settings())
@@ -91,6 +96,19 @@ struct LauncherProcess {
     )
     /// What was said in the log about a place, so that it is said once.
     var said: [LaunchPolicy.Place: pgs_obstacle] = [:]
+    /// Of these, the ones in which something is to be done for which there was no place in the table.
+    var lostDatabases: Set<UInt32> = []
+    /// The database that was looked into last.
+    var probed: UInt32 = 0
+    /// Since when the table of databases has been full while others wait, and when that was last said.
+    var fullSince: Int64?
+    var saidFull: Int64?
+    /// Databases in which work waits.
+    var waitingDatabases: Set<UInt32> = []
+    /// Roles that have a connection limit, as far as they were looked at since it changed last.
+    var connectionLimits: [UInt32: ConnectionLimit] = [:]
+    /// Executors of each role, those that are leaving too.
+    var executorCounts: [UInt32: Int] = [:]
     var generations: [Int32: UInt32] = [:]
     /// The generation of each slot whose end has been noted.
     var noted: [Int32: UInt32] = [:]
@@ -120,8 +138,11 @@ struct LauncherProcess {
         isEnabled = settings.isEnabled
         unprobed = try LauncherProcess.listDatabases()
         slotViews = .init(repeating: pgs_slot_view(), count: Int(pgs_launcher_slot_count()))
-        queueViews = .init(repeating: pgs_queue_view(), count: 512)
-        databaseViews = .init(repeating: pgs_database_view(), count: 256)
+        queueViews = .init(repeating: pgs_queue_view(), count: Int(pgs_launcher_queue_count()))
+        databaseViews = .init(
+            repeating: pgs_database_view(),
+            count: Int(pgs_launcher_database_count())
+        )
         companionViews = .init(
             repeating: pgs_companion_view(),
             count: Int(pgs_launcher_slot_count())
@@ -142,7 +163,7 @@ struct LauncherProcess {
         )
     }
 
-    private static func listDatabases() throws(PostgresError) -> [UInt32] {
+    static func listDatabases() throws(PostgresError) -> [UInt32] {
         var count: Int32 = 0
         try check(pgs_list_databases(nil, 0, &count))
         var found = [UInt32](repeating: 0, count: Int(count))
@@ -166,9 +187,6 @@ struct LauncherProcess {
         }
         let now = pgs_now()
         next = min(pgs_launcher_housekeep(now), pgs_launcher_repeat_interrupts(now))
-        if pgs_launcher_lost_databases() {
-            unprobed = try LauncherProcess.listDatabases()
-        }
         let view = try view(at: now)
         if isEnabled {
             try carryOut(policy.decide(view))
@@ -192,9 +210,12 @@ struct LauncherProcess {
 
     private mutating func view(at now: Int64) throws(PostgresError) -> LaunchPolicy.View {
         let executors = lookAtSlots(now)
+        connectionLimits = connectionLimits.filter { $0.value.settings == pgs_role_settings($0.key) }
         if isEnabled { try serveCompanions(now) }
         let databases = try lookAtDatabases(now)
+        let toLookInto = try databasesToLookInto(known: databases, now)
         let queueCount = Int(pgs_launcher_queues(&queueViews, Int32(queueViews.count)))
+        waitingDatabases = Set(queueViews.prefix(queueCount).map(\.database))
         return LaunchPolicy.View(
             now: now,
             executors: executors,
@@ -206,12 +227,13 @@ struct LauncherProcess {
                 )
             },
             databases: databases,
-            unprobed: unprobed,
+            unprobed: toLookInto,
             placesHeld: places.held(at: now),
             databasesHeld: self.databases.held(at: now),
             workersHeld: workers.held(at: now)[.server],
             companions: companions,
-            companionsWaiting: companionsWaiting
+            companionsWaiting: companionsWaiting,
+            connectionLimits: connectionLimits.mapValues(\.most)
         )
     }
 
@@ -220,6 +242,7 @@ struct LauncherProcess {
         let count = Int(pgs_launcher_slots(&slotViews, Int32(slotViews.count)))
         var executors: [LaunchPolicy.Executor] = []
         generations.removeAll(keepingCapacity: true)
+        executorCounts.removeAll(keepingCapacity: true)
         for slot in slotViews.prefix(count) {
             // At once, before its place gets another one that does no better.
             if slot.state == PGS_SLOT_EXITED, noted[slot.slot] != slot.generation {
@@ -232,6 +255,7 @@ struct LauncherProcess {
                 continue
             }
             generations[slot.slot] = slot.generation
+            executorCounts[slot.role, default: 0] += 1
             executors.append(LaunchPolicy.Executor(slot))
         }
         return executors

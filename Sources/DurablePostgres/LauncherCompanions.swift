@@ -36,9 +36,9 @@ extension LauncherProcess {
             return
         }
         // The executor looks again itself, and says what is in the way.
-        var obstacle = PGS_OBSTACLE_NONE
-        try check(pgs_check_place(companion.wanted, companion.role, &obstacle))
-        guard obstacle == PGS_OBSTACLE_NONE else {
+        var place = pgs_place()
+        try check(pgs_check_place(companion.wanted, companion.role, &place))
+        guard place.obstacle == PGS_OBSTACLE_NONE else {
             pgs_launcher_refuse_companion(companion.executor, companion.executor_generation)
             return
         }
@@ -52,8 +52,11 @@ extension LauncherProcess {
         case PGS_START_NO_WORKER:
             companionsWaiting += 1
             holdWorkers()
+        case PGS_START_NOT_WANTED:
+            break
         default:
-            pgs_launcher_refuse_companion(companion.executor, companion.executor_generation)
+            // The table of databases is full: the executor waits for its turn.
+            next = min(next, now + 1_000_000)
         }
     }
 }

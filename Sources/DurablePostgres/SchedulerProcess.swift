@@ -134,6 +134,9 @@ public struct SchedulerProcess {
                 var installed = false
                 try check(pgs_extension_exists("pg_durable", &installed))
                 guard installed else { return nil }
+                var isTemplate = false
+                try check(pgs_database_is_template(&isTemplate))
+                guard !isTemplate else { return nil }
                 try Catalog.check()
                 if try !Home.stamps().isEmpty { return false }
                 return try !Home.adoptAfterUpgrade()
@@ -158,25 +161,41 @@ public struct SchedulerProcess {
     /// Announces every branch that can go on, role by role; a role that finds no more room waits for the next sweep.
     private mutating func sweep() throws(PostgresError) {
         announced = nil
+        let first = pgs_scheduler_sweep_from()
         try ServerPort.transaction { () throws(PostgresError) in
-            try Tables.active.open(writing: false) { table throws(PostgresError) in
-                var next: UInt32? = 0
-                while let from = next {
-                    next = nil
-                    try table.scan("active_pkey", .latest, keys: [], from: .oid(from)) {
-                        row throws(PostgresError) in
-                        let role = row.oid(0)
-                        if pgs_work_push(role, row.number(1), row.int32(2)) { return true }
-                        next = role < UInt32.max ? role + 1 : nil
-                        return false
-                    }
-                }
+            // From the role where the last sweep stopped to the last one, then those before it.
+            var stopped = try announceActive(from: first, to: .max)
+            if first > 0 {
+                let before = try announceActive(from: 0, to: first - 1)
+                stopped = stopped ?? before
             }
+            pgs_scheduler_sweep_stopped(stopped ?? 0)
             // Their branches may be waiting, and then nothing in `active` speaks for them.
             var full: Set<UInt32> = []
             try announceMessages(in: Tables.requests, "requests_pkey", &full)
             try announceMessages(in: Tables.signals, "signals_pkey", &full)
         }
+    }
+
+    /// Announces the active branches of the roles in a range; returns the first role that found no more room.
+    private func announceActive(from first: UInt32, to last: UInt32) throws(PostgresError) -> UInt32? {
+        var stopped: UInt32?
+        try Tables.active.open(writing: false) { table throws(PostgresError) in
+            var next: UInt32? = first
+            while let from = next {
+                next = nil
+                try table.scan("active_pkey", .latest, keys: [], from: .oid(from)) {
+                    row throws(PostgresError) in
+                    let role = row.oid(0)
+                    guard role <= last else { return false }
+                    if pgs_work_push(role, row.number(1), row.int32(2)) { return true }
+                    stopped = stopped ?? role
+                    next = role < last ? role + 1 : nil
+                    return false
+                }
+            }
+        }
+        return stopped
     }
 
     /// Announces each live instance that has a row in `shape`, whose key begins with it, but for roles without room.

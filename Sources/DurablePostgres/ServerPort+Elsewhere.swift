@@ -146,10 +146,11 @@ extension ServerPort {
         self.isBarred = isBarred
         if isBarred { return .barred }
         if database == pgs_database_current() { return .here }
-        var obstacle = PGS_OBSTACLE_DATABASE
-        if database != 0 { try check(pgs_check_place(database, role, &obstacle)) }
-        if obstacle == PGS_OBSTACLE_NONE { return .there(database) }
-        return .refused(try refusal(name, obstacle))
+        var place = pgs_place()
+        place.obstacle = PGS_OBSTACLE_DATABASE
+        if database != 0 { try check(pgs_check_place(database, role, &place)) }
+        if place.obstacle == PGS_OBSTACLE_NONE { return .there(database) }
+        return .refused(try refusal(name, place.obstacle))
     }
 
     private func refusal(_ name: Bytes, _ obstacle: pgs_obstacle) throws(PostgresError) -> StepFailure {
@@ -166,6 +167,10 @@ extension ServerPort {
                     Bytes("database ".utf8) + there
                         + Bytes(" is not currently accepting connections".utf8)
                 )
+            case PGS_OBSTACLE_INVALID:
+                ("55000", Bytes("cannot connect to invalid database ".utf8) + there)
+            case PGS_OBSTACLE_LIMIT:
+                ("53300", Bytes("too many connections for role ".utf8) + who)
             case PGS_OBSTACLE_ROLE: ("28000", Bytes("role ".utf8) + who + Bytes(" does not exist".utf8))
             case PGS_OBSTACLE_LOGIN:
                 ("28000", Bytes("role ".utf8) + who + Bytes(" is not permitted to log in".utf8))

@@ -87,15 +87,10 @@ public struct ServerPort: ExecutorPort {
     }
 
     public mutating func isolate() throws(PostgresError) {
-        // The lock goes with the session's reset after the step. Nobody waits longer than this for a step that is
-        // merely slow: then two suspects run side by side.
+        // To the end of the step. Nobody waits longer than this for a step that is merely slow: then two suspects run
+        // side by side.
         let deadline = pgs_now() &+ 60_000_000
-        var isAlone = false
-        while !isAlone, pgs_now() < deadline, !pgs_slot_must_leave() {
-            try ServerPort.transaction { () throws(PostgresError) in
-                try check(pgs_isolation_try_lock(&isAlone))
-            }
-            guard !isAlone else { return }
+        while !pgs_slot_isolate(), pgs_now() < deadline, !pgs_slot_must_leave() {
             var events: Int32 = 0
             try check(pgs_latch_wait(100, "DurableProbation", &events))
             pgs_latch_reset()
@@ -196,11 +191,10 @@ public struct ServerPort: ExecutorPort {
         do throws(PostgresError) {
             if isStep && needsImmediateCommit {
                 // Its effects are outside of the transaction: it is committed whatever was asked of the instance,
-                // and no cancel comes between this commit and the record's.
+                // and cancels, which are held since its end, are so until its record is committed too.
                 _ = pgs_slot_begin_commit()
                 try check(pgs_step_commit())
                 isStep = false
-                pgs_cancels_hold()
             }
             if elsewhere == .committed {
                 // So it is with a step that another database has committed.

@@ -42,7 +42,7 @@ extension LaunchPolicy {
         while !needs.isEmpty, census.total < limits.executorsMax, view.workersHeld == nil {
             let index = nextNeed(needs, census)
             let place = needs[index].place
-            if census.byRole[place.role, default: 0] >= limits.executorsPerRoleMax {
+            if census.byRole[place.role, default: 0] >= executorsMax(of: place.role, view) {
                 decision.muted.append(place)
                 needs.remove(at: index)
                 if census.byPlace[place, default: 0] == 0 { dismissIdle(of: place.role, in: view, &decision) }
@@ -59,7 +59,7 @@ extension LaunchPolicy {
         var short = waitingOthers
         for need in needs {
             decision.muted.append(need.place)
-            guard census.byRole[need.place.role, default: 0] < limits.executorsPerRoleMax else {
+            guard census.byRole[need.place.role, default: 0] < executorsMax(of: need.place.role, view) else {
                 continue
             }
             decision.look(at: view.workersHeld)
@@ -69,6 +69,10 @@ extension LaunchPolicy {
         if view.companionsWaiting > 0 { decision.look(at: view.workersHeld) }
         let spared = view.workersHeld != nil ? dismissCompanions(short, in: view, &decision) : 0
         makeRoom(for: starving - spared, short - spared, in: view, census, &decision)
+    }
+
+    private func executorsMax(of role: UInt32, _ view: View) -> Int {
+        min(limits.executorsPerRoleMax, view.connectionLimits[role] ?? Int.max)
     }
 
     /// A role that has used its limit up with executors that idle in other databases parts with one of them.

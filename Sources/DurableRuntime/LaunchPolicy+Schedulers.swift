@@ -70,6 +70,18 @@ extension LaunchPolicy {
         return 0
     }
 
+    /// The order in which databases that are not in the table are looked into: those after `last` first, so that each
+    /// has its turn however often the table fills up.
+    public static func turns(
+        of all: [UInt32],
+        without known: [Database],
+        after last: UInt32
+    ) -> [UInt32] {
+        let known = Set(known.map(\.id))
+        let lost = all.filter { !known.contains($0) }.sorted()
+        return lost.filter { $0 > last } + lost.filter { $0 <= last }
+    }
+
     private func makeRoomForSchedulers(_ waiting: Int, _ view: View, _ decision: inout Decision) {
         var missing = waiting - view.databases.count { $0.scheduler == .leaving }
         guard missing > 0 else { return }

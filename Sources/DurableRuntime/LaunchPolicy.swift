@@ -160,6 +160,8 @@ public struct LaunchPolicy: Sendable {
         public var companions: [Companion]
         /// Executors that wait for a companion, for want of workers.
         public var companionsWaiting: Int
+        /// Executors that a role may have, where that is less than what the settings allow.
+        public var connectionLimits: [UInt32: Int]
 
         public init(
             now: Int64,
@@ -171,7 +173,8 @@ public struct LaunchPolicy: Sendable {
             databasesHeld: [UInt32: Int64] = [:],
             workersHeld: Int64? = nil,
             companions: [Companion] = [],
-            companionsWaiting: Int = 0
+            companionsWaiting: Int = 0,
+            connectionLimits: [UInt32: Int] = [:]
         ) {
             self.now = now
             self.executors = executors
@@ -183,6 +186,7 @@ public struct LaunchPolicy: Sendable {
             self.workersHeld = workersHeld
             self.companions = companions
             self.companionsWaiting = companionsWaiting
+            self.connectionLimits = connectionLimits
         }
     }
 

@@ -53,17 +53,18 @@ func dfWait(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             )
         }
         let wait = try Wait("df.wait()", try call.instanceID(0), seconds: seconds)
-        try check(pgs_nonatomic_begin())
+        var session = pgs_spi_session()
+        try check(pgs_spi_connect(true, &session))
         defer { pgs_waiter_leave() }
         try check(pgs_waiter_enter(wait.row.id.rawValue))
         _ = try wait.untilEnd { () throws(PostgresError) in
             let status = try Storage.access { () throws(PostgresError) in
                 try InstanceState.lastingStatus(of: wait.row)
             }
-            try check(pgs_nonatomic_release())
+            try check(pgs_spi_commit())
             return status
         }
-        try check(pgs_nonatomic_end())
+        try check(pgs_spi_finish(&session))
         return .void
     }
 }

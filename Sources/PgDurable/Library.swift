@@ -11,7 +11,10 @@ internal import PostgresExtension
 @c(pg_durable_init_swift)
 func libraryInit(_ failure: Failure) {
     let extensionName: StaticString = "pg_durable"
-    pgs_rows_init(extensionName.cString)
+    sqlInit(failure) { () throws(PostgresError) in
+        try check(pgs_rows_init(extensionName.cString))
+    }
+    guard failure.pointee.error == nil else { return }
     guard pgs_is_preloading() else {
         guard !pgs_is_binary_upgrade() else { return }
         return sqlInit(failure) { () throws(PostgresError) in throw Installation.notPreloaded }
@@ -19,8 +22,8 @@ func libraryInit(_ failure: Failure) {
     Settings.define(failure)
     guard failure.pointee.error == nil else { return }
     pgs_name_result_limit(Settings.resultLimitName.cString)
-    pgs_waiters_install()
     sqlInit(failure) { () throws(PostgresError) in
+        try check(pgs_waiters_install("durable waiters"))
         try NewTransaction.install()
         try StartQuota.install()
     }

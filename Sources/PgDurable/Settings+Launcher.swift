@@ -11,6 +11,7 @@ extension Launcher {
             try install(
                 slots: { PgDurable.Settings.executorsMax },
                 entries: { Int32(clamping: PgDurable.Settings.readyQueueSize.value) },
+                databases: { Int32(clamping: PgDurable.Settings.maxDatabases.value) },
                 patience: { PgDurable.Settings.patience.waitMaxMicroseconds }
             )
             try check(

@@ -50,6 +50,16 @@ enum Settings {
         initial: 65_536,
         in: 1024...16_777_216
     )
+    static let maxDatabases = Setting(
+        SettingInfo(
+            "pg_durable.max_databases",
+            .postmaster,
+            "Most databases that have something to do, now or at a set time.",
+            details: "Others wait until one of these has nothing more to do; the log has a warning then."
+        ),
+        initial: 1024,
+        in: 1...65_536
+    )
     static let executorIdleTimeout = Setting(
         SettingInfo(
             "pg_durable.executor_idle_timeout",
@@ -167,7 +177,8 @@ enum Settings {
         sqlInit(failure) { () throws(PostgresError) in
             try enabled.define()
             for setting in [
-                maxExecutors, maxExecutorsPerRole, readyQueueSize, executorIdleTimeout,
+                maxExecutors, maxExecutorsPerRole, readyQueueSize, maxDatabases,
+                executorIdleTimeout,
                 executorMaxAge,
                 maxResultSize, maxStepCrashes, probationTime, listInstancesMaxLimit,
                 loopMinInterval,

@@ -40,7 +40,7 @@ public struct RowSink: ~Copyable {
             }
             try check(pgs_rows_put(sink, previous, words, nulls))
         } catch {
-            pgs_rows_leave(sink, previous)
+            pgs_rows_leave(previous)
             throw error
         }
     }

@@ -46,7 +46,7 @@ public enum Session {
 
     /// Throws where a command that writes is not allowed: a standby, a read-only transaction, a parallel worker.
     public static func preventWriting(_ command: StaticString) throws(PostgresError) {
-        try check(pgs_prevent_writing(command.pointer))
+        try check(pgs_prevent_write(command.pointer))
     }
 }
 

@@ -98,6 +98,26 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         #expect(decide([busy(0, a, for: rest), idle(1, elsewhere, for: rest)]).leaving.isEmpty)
     }
 
+    /// A role's connection limit is its limit where that is lower, in all databases together.
+    @Test func connectionLimits() {
+        let elsewhere = Policy.Place(database: 2, role: a.role)
+        func decide(_ limit: Int?, _ executors: [Policy.Executor]) -> Policy.Decision {
+            var view = Policy.View(
+                now: now,
+                executors: executors,
+                queues: [.init(place: a, waiting: 9), .init(place: b, waiting: 1)]
+            )
+            view.connectionLimits = limit.map { [a.role: $0] } ?? [:]
+            return policy(8, perRole: 3).decide(view)
+        }
+        #expect(decide(nil, []).executors.count { $0 == a } == 3)
+        #expect(decide(2, []).executors.count { $0 == a } == 2)
+        #expect(decide(9, []).executors.count { $0 == a } == 3)
+        #expect(decide(1, [busy(0, elsewhere, for: 10)]).executors == [b])
+        #expect(decide(1, [busy(0, elsewhere, for: 10)]).muted == [a])
+        #expect(decide(1, [idle(0, elsewhere, for: Policy.restMicroseconds)]).leaving == [0])
+    }
+
     /// Whoever has no executor comes first, then whoever has fewest, then whoever was not served for longest.
     @Test func servesRoundRobin() {
         let decision = policy(6, perRole: 5).decide(
@@ -248,6 +268,14 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         during.databasesHeld = [8: now + 3]
         #expect(policy(4).decide(during).schedulers.isEmpty)
         #expect(policy(4).decide(during).lookAgain == now + 3)
+    }
+
+    /// When many are looked for again, the turn goes on after the one that had it last; those that are known wait.
+    @Test func goesOnInTurn() {
+        let known = [Policy.Database(id: 3, scheduler: .none)]
+        #expect(Policy.turns(of: [5, 1, 3, 9], without: known, after: 4) == [5, 9, 1])
+        #expect(Policy.turns(of: [5, 1, 3, 9], without: known, after: 9) == [1, 5, 9])
+        #expect(Policy.turns(of: [3], without: known, after: 0).isEmpty)
     }
 
     /// A scheduler that has stayed a while makes room for another database; the longest there goes first.

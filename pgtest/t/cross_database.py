@@ -241,6 +241,22 @@ def restarts(cluster):
         same(cluster.value("SELECT count(*) FROM alice.tries WHERE n = $1", 10 + n, db="other"), 1)
 
 
+@suite.test
+def session_that_cannot_begin(cluster):
+    """A session over there that ends before it can say so is noticed: after a few tries the step fails and says so."""
+    with cluster.connect(user="alice") as session:
+        wait_until(lambda: cluster.value(COMPANIONS) == 0, 15, "no session over there")
+        run(session, "'SELECT 1'", "postgres")
+        # The server finds the library of a new worker no more; the executor at home has it.
+        cluster.reload(dynamic_library_path="'/nowhere'")
+        wait_until(lambda: cluster.value("SHOW dynamic_library_path") == "/nowhere", 10, "the setting is read")
+        instance = run(session, "'SELECT 1'", status="failed")
+        same(failure(cluster, instance)[0], "08001")
+        cluster.reload(dynamic_library_path="'$libdir'")
+        wait_until(lambda: cluster.value("SHOW dynamic_library_path") == "$libdir", 10, "the setting is read")
+        run(session, "'SELECT 1'")
+
+
 def busy_home(cluster):
     return cluster.value("""SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable executor'
         AND datname = 'postgres' AND usename = 'alice' ORDER BY backend_start LIMIT 1""")

@@ -217,4 +217,36 @@ def max_executors_counts_more(cluster):
     clear(cluster)
 
 
+@suite.test
+def connection_limit(cluster):
+    """CONNECTION LIMIT of a role bounds its executors, in all databases together; a change counts at once."""
+    clear(cluster)
+    cluster.execute("CREATE DATABASE second")
+    cluster.execute("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="second")
+    executors = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'durable executor' AND usename = 'alice'"
+    cluster.execute("ALTER ROLE alice CONNECTION LIMIT 1")
+    wait_until(lambda: cluster.value(executors) == 0, 15, "those of before leave")
+    with cluster.connect(user="alice") as session, cluster.connect(db="second") as second:
+        instances = [start(session, "'SELECT pg_sleep(0.5)'") for _ in range(4)]
+        second.execute("SET SESSION AUTHORIZATION alice")
+        elsewhere = start(second, "'SELECT pg_sleep(0.5)'")
+        most = 0
+        until = time.monotonic() + 20
+        while time.monotonic() < until and second.value("SELECT df.status($1)", elsewhere) != "completed":
+            most = max(most, cluster.value(executors))
+        same(most, 1)
+        for instance in instances:
+            same(settle(session, instance), "completed")
+        same(settle(second, elsewhere), "completed")
+        cluster.execute("ALTER ROLE alice CONNECTION LIMIT 0")
+        wait_until(lambda: cluster.value(executors) == 0, 15, "none is left")
+        before = len(cluster.text())
+        instance = start(session, "'SELECT 1'")
+        wait_until(lambda: "connection limit is 0" in cluster.text()[before:], 10, "the log says why it waits")
+        same(session.value("SELECT df.status($1)", instance), "pending")
+        cluster.execute("ALTER ROLE alice CONNECTION LIMIT -1")
+        same(settle(session, instance), "completed")
+    cluster.execute("DROP DATABASE second")
+
+
 suite.main()

@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import Suite, has, run, same, settle, start, wait_until  # noqa: E402
+from suite import PgError, Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
 
@@ -143,6 +143,36 @@ def two_phase(cluster):
         same(rows(session, "prepared"), [1])
         session.execute("COMMIT PREPARED 'three'")
         wait_until(lambda: rows(session, "prepared") == [1, 3], 10, "the effect of one prepared before the restart")
+
+
+@suite.test
+def two_phase_changes_of_roles(cluster):
+    """What a prepared transaction changes about a role reaches executors and schedulers when it is committed."""
+    with cluster.connect() as admin, cluster.connect(user="alice") as session:
+        where = "'SELECT current_setting(''work_mem'') AS w, pg_backend_pid() AS p'"
+        has(output(session, run(session, where)), "4MB")
+        admin.execute("CREATE ROLE passing LOGIN; SELECT df.grant_usage('passing')")
+        with cluster.connect(user="passing") as passing:
+            asleep = start(passing, "df.wait_for_signal('never')")
+            wait_until(lambda: passing.value("SELECT df.status($1)", asleep) == "running", 10, "it waits")
+        for name in ("committed", "from_before"):
+            admin.execute("BEGIN")
+            admin.execute("ALTER ROLE alice SET work_mem = '%s'" % ("5MB" if name == "committed" else "6MB"))
+            if name == "committed":
+                admin.execute("DROP OWNED BY passing; DROP ROLE passing")
+            admin.execute("PREPARE TRANSACTION '%s'" % name)
+            if name == "committed":
+                has(output(session, run(session, where)), "4MB")
+                admin.execute("COMMIT PREPARED 'committed'")
+                wait_until(lambda: "5MB" in output(session, run(session, where)), 5, "the new setting counts")
+                wait_until(lambda: admin.value("SELECT df.status($1)", asleep) == "failed", 10,
+                           "the work of a dropped role ends")
+    cluster.restart()
+    with cluster.connect() as admin, cluster.connect(user="alice") as session:
+        has(output(session, run(session, where)), "5MB")
+        admin.execute("COMMIT PREPARED 'from_before'")
+        wait_until(lambda: "6MB" in output(session, run(session, where)), 5, "the new setting counts")
+        admin.execute("ALTER ROLE alice RESET work_mem")
 
 
 @suite.test

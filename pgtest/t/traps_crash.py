@@ -91,6 +91,68 @@ def others_go_on(cluster):
     same(patient(cluster, "SELECT count(DISTINCT n) FROM alice.beside"), 30)
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def note_in_control_file(cluster, state):
+    """The state that the server was in when it ended, as the next start will see it."""
+    path = os.path.join(cluster.data, "global", "pg_control")
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        end = next(n for n in range(200, 400, 4) if crc32c(data[:n]) == int.from_bytes(data[n:n + 4], "little"))
+        data[16:20] = state.to_bytes(4, "little")
+        data[end:end + 4] = crc32c(data[:end]).to_bytes(4, "little")
+        file.seek(0)
+        file.write(data)
+
+
+@suite.test
+def crash_during_recovery(cluster):
+    """A crash that hit the recovery after another one is a crash: attempts are recorded; after a clean stop none is."""
+    in_crash_recovery = 4  # DBState
+    for state, recorded in ((None, 0), (in_crash_recovery, 1)):
+        cluster.stop()
+        if state is not None:
+            note_in_control_file(cluster, state)
+        cluster.start()
+        instance = begin(cluster, "alice", "'SELECT 1'")
+        same(ended(cluster, instance, "alice"), "completed")
+        attempts = """SELECT count(*) FROM df_internal.journal j JOIN df_internal.instances i ON i.id = j.instance
+                      WHERE i.public_id = $1"""
+        same(patient(cluster, attempts, instance), 1 + recorded)
+
+
+@suite.test
+def suspects_one_at_a_time(cluster):
+    """Steps that were running at a crash are repeated one after the other, also if one gives its advisory locks up."""
+    cluster.reload(**{"pg_durable.max_step_crashes": "10"})
+    both = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'durable executor' AND query LIKE '%pg_sleep(3%'"
+    instances = [begin(cluster, user, "'SELECT pg_advisory_unlock_all(), pg_sleep(3.%d)'" % n)
+                 for n, user in enumerate(("alice", "bob"))]
+    wait_until(lambda: patient(cluster, both) == 2, 20, "both run")
+    victim = patient(cluster, both.replace("count(*)", "min(pid)"))
+    # A crash before them begins the probation in which the attempt of each is recorded before it runs.
+    cluster.kill9(victim)
+    cluster.wait_ready()
+    wait_until(lambda: patient(cluster, both) == 2, 20, "both run again")
+    cluster.kill9(patient(cluster, both.replace("count(*)", "min(pid)")))
+    cluster.wait_ready()
+    most, until = 0, time.monotonic() + 6
+    while time.monotonic() < until:
+        most = max(most, patient(cluster, both + " AND state = 'active'"))
+        time.sleep(0.05)
+    same(most, 1)
+    for instance, user in zip(instances, ("alice", "bob")):
+        same(ended(cluster, instance, user), "completed")
+    cluster.reload(**{"pg_durable.max_step_crashes": "2"})
+
+
 @suite.test
 def terminates_itself(cluster):
     """A step that ends its own session is tried a few times and fails; the log is not flooded."""

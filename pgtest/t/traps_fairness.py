@@ -53,6 +53,24 @@ def others_start_at_once(cluster):
 
 
 @suite.test
+def more_roles_than_queues(cluster):
+    """Work of 700 roles, more than there are queues for, is done, also what came when all queues were in use."""
+    cluster.execute("SET client_min_messages = warning; DO $$ BEGIN FOR n IN 1..700 LOOP "
+                    "EXECUTE format('CREATE ROLE many%s LOGIN; GRANT alice TO many%s', n, n); "
+                    "PERFORM df.grant_usage('many' || n); END LOOP; END $$")
+    with cluster.connect() as session:
+        # One transaction: the works of all are pushed at once.
+        session.execute("BEGIN")
+        for n in range(1, 701):
+            session.execute("SET LOCAL SESSION AUTHORIZATION many%d; SELECT df.start('SELECT 1')" % n)
+        session.execute("COMMIT")
+    session = cluster.connect()
+    left = "SELECT count(*) FROM df.instances WHERE submitted_by::text LIKE 'many%' AND status <> 'completed'"
+    wait_until(lambda: session.value(left) == 0, 120, "all are done")
+    session.close()
+
+
+@suite.test
 def no_restart(cluster):
     """All that without a restart of the server, and the hundred thousand go on."""
     same(cluster.crashes(), 0)

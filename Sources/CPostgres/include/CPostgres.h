@@ -40,6 +40,7 @@ typedef enum pgs_field {
     PGS_FIELD_DATA_TYPE,
     PGS_FIELD_CONSTRAINT,
     PGS_FIELD_INTERNAL_QUERY,
+    PGS_FIELD_BACKTRACE, /* of the server (backtrace_functions) */
     PGS_FIELD_COUNT
 } pgs_field;
 
@@ -130,12 +131,11 @@ typedef struct pgs_row_sink pgs_row_sink;
 pgs_error *PGS_NULLABLE pgs_rows_open(void *fcinfo, pgs_row_sink *PGS_NULLABLE *PGS_NONNULL out);
 int32_t pgs_rows_column_count(const pgs_row_sink *sink);
 pgs_oid pgs_rows_column_type(const pgs_row_sink *sink, int32_t column);
-const char *pgs_rows_column_name(const pgs_row_sink *sink, int32_t column);
 /* Between enter and put the current memory context is the row's; put copies the row and leaves it. */
 void *pgs_rows_enter(pgs_row_sink *sink);
 pgs_error *PGS_NULLABLE pgs_rows_put(pgs_row_sink *sink, void *previous, const pgs_datum *values, const bool *nulls);
 /* Gives the row up after an error. */
-void pgs_rows_leave(pgs_row_sink *sink, void *previous);
+void pgs_rows_leave(void *previous);
 pgs_error *PGS_NULLABLE pgs_rows_close(pgs_row_sink *sink);
 
 /* ---------------------------------------------------------------- memory contexts (memory.c) */
@@ -145,7 +145,6 @@ void *pgs_memory_current(void);
 /* The context that lives as long as the process. */
 void *pgs_memory_top(void);
 void *pgs_memory_switch(void *context);
-void pgs_memory_reset(void *context);
 void pgs_memory_delete(void *context);
 /* Bytes allocated in the context and its children. */
 size_t pgs_memory_allocated(void *context);
@@ -220,10 +219,9 @@ typedef struct pgs_spi_result {
 
 pgs_error *PGS_NULLABLE pgs_spi_connect(bool nonatomic, pgs_spi_session *out);
 pgs_error *PGS_NULLABLE pgs_spi_finish(const pgs_spi_session *session);
-/* A plan that stays until pgs_plan_free(). */
+/* A plan that stays as long as the process. */
 pgs_error *PGS_NULLABLE pgs_plan_make(
     const uint8_t *sql, size_t length, const pgs_oid *types, int32_t count, pgs_plan *PGS_NULLABLE *PGS_NONNULL out);
-pgs_error *PGS_NULLABLE pgs_plan_free(pgs_plan *plan);
 pgs_error *PGS_NULLABLE pgs_plan_execute(
     pgs_plan *plan, const pgs_datum *values, const bool *nulls, int32_t count, bool read_only, int64_t rows_max,
     pgs_spi_result *out);

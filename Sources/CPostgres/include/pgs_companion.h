@@ -76,16 +76,16 @@ void pgs_launcher_refuse_companion(int32_t executor, uint32_t executor_generatio
 
 /* An identifier that names the open transaction, which gets a number if it has none, as the one that decides. */
 pgs_error *PGS_NULLABLE pgs_prepared_name(int64_t item, uint8_t *out, size_t *length);
-/* In the step's transaction, in place of pgs_step_commit(). An error leaves it to be rolled back. */
+/* In the step's transaction, in place of pgs_step_commit(). An error means that nothing was prepared. */
 pgs_error *PGS_NULLABLE pgs_step_prepare(const uint8_t *name, size_t length);
-/* Outside of transactions. One that is not there, or not any more, is no error. */
+/* Outside of transactions. One that is not there, or not any more, is no error; one that another process is at is. */
 pgs_error *PGS_NULLABLE pgs_prepared_finish(const uint8_t *name, size_t length, bool commit);
 /*
  * Finishes all of this database that are ours and may be finished by this process: committed if the transaction that
  * decides was, rolled back if it was not. *undecided: it is still running for some. Outside of transactions.
  */
 pgs_error *PGS_NULLABLE pgs_prepared_settle(bool *undecided);
-/* Whether there are any in this database, of anybody. */
+/* Whether there are any in this database, of anybody. Never raises. */
 bool pgs_prepared_may_exist(void);
 /* From the preparation to the end: if this process ends in between, the database is swept, which settles it. */
 void pgs_prepared_expect(bool is_expected);

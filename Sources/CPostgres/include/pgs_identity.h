@@ -24,6 +24,9 @@ typedef enum pgs_standing {
 pgs_error *PGS_NULLABLE pgs_role_standing(
     pgs_oid role, const char *PGS_NULLABLE schema, bool allow_superuser, pgs_standing *out);
 
+/* Whether this database is a template, which all may copy who may create one, unless somebody is connected to it. */
+pgs_error *PGS_NULLABLE pgs_database_is_template(bool *out);
+
 /* From now on pgs_catalog_changed() tells (once per change) that a role, a membership or the database changed. */
 void pgs_catalog_watch(void);
 bool pgs_catalog_changed(void);

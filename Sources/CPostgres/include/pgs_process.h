@@ -195,8 +195,6 @@ pgs_error *PGS_NULLABLE pgs_has_privileges_of(pgs_oid role, pgs_oid group, bool 
 pgs_error *PGS_NULLABLE pgs_role_name(pgs_oid role, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
 pgs_error *PGS_NULLABLE pgs_database_name(
     pgs_oid database, const uint8_t *PGS_NULLABLE *PGS_NONNULL bytes, size_t *length);
-/* Refuses a command that writes, named by `what`: during recovery, in a read-only transaction, in parallel mode. */
-pgs_error *PGS_NULLABLE pgs_prevent_writing(const char *what);
 /* Microseconds since 2000-01-01 00:00 UTC: of the clock, of the transaction, of the statement. */
 int64_t pgs_now(void);
 int64_t pgs_now_transaction(void);
@@ -221,7 +219,6 @@ pgs_error *PGS_NULLABLE pgs_timezone_stretch(
 
 /* Once per process, from the library's init; `extension` must be a constant. */
 void pgs_trap_install(const char *extension);
-bool pgs_trap_is_armed(void);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

@@ -45,7 +45,7 @@ typedef enum pgs_snapshot {
 } pgs_snapshot;
 
 /* The extension whose member every table must be; called once, from _PG_init. */
-void pgs_rows_init(const char *extension);
+pgs_error *PGS_NULLABLE pgs_rows_init(const char *extension);
 
 /*
  * Opens `schema.name`, checks that it is an ordinary heap table that belongs to the extension and that its columns
@@ -108,8 +108,8 @@ pgs_error *PGS_NULLABLE pgs_rows_begin(void);
 pgs_error *PGS_NULLABLE pgs_rows_end(void);
 
 /*
- * A number that no other session of this server gives: microseconds since 2000-01-01 in the upper bits, the
- * session's place in shared memory in the lower 11. Grows with time; needs no sequence, whose lastval() users see.
+ * A number that no other session of this server gives, greater than all before: microseconds since 2000-01-01 in the
+ * upper bits, 11 more below them. Needs no sequence, whose lastval() users see.
  */
 int64_t pgs_unique_number(void);
 /* 32 random bits, good enough for names that are checked for being free. */
@@ -123,9 +123,6 @@ pgs_error *PGS_NULLABLE pgs_sha256(const uint8_t *bytes, size_t length, uint8_t 
  * the end of the transaction. It is in pg_locks and seen by the deadlock detector.
  */
 pgs_error *PGS_NULLABLE pgs_item_lock(int64_t item);
-
-/* Tries to be the one process of this database that has this lock, until the session is reset; does not wait. */
-pgs_error *PGS_NULLABLE pgs_isolation_try_lock(bool *out);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

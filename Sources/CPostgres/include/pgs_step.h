@@ -14,7 +14,10 @@ typedef struct pgs_step_result {
     size_t length;
     /* The statement ended its transaction itself (COMMIT inside CALL, VACUUM): what it did is committed already. */
     bool committed_inside;
-    /* The statement must be committed before anything else is written (CREATE DATABASE and the like). */
+    /*
+     * The statement must be committed before anything else is written (CREATE DATABASE and the like): cancels are held
+     * from its end on, and the caller releases them after the commit.
+     */
     bool needs_immediate_commit;
 } pgs_step_result;
 
@@ -43,10 +46,15 @@ pgs_error *PGS_NULLABLE pgs_step_run(
  */
 pgs_error *PGS_NULLABLE pgs_step_finish_user_code(void);
 
-/* Disarms the timeouts, commits, and logs the duration if the log's settings ask for it. */
+/*
+ * Disarms the timeouts, commits, and logs the duration if the log's settings ask for it. An error means that nothing
+ * was committed.
+ */
 pgs_error *PGS_NULLABLE pgs_step_commit(void);
 
-/* Between these no cancel is answered; an error, too, ends the hold. */
+/*
+ * Between these no cancel is answered; an error, too, ends the hold. Holding twice is holding once.
+ */
 void pgs_cancels_hold(void);
 void pgs_cancels_release(void);
 

@@ -56,6 +56,8 @@ pgs_error *PGS_NULLABLE pgs_timer_at_commit(int64_t due);
 pgs_error *PGS_NULLABLE pgs_sweep_at_commit(void);
 /* The same for every database of the cluster that is known to hold work (a role was dropped). */
 pgs_error *PGS_NULLABLE pgs_sweep_everywhere_at_commit(void);
+/* A database may be one that our workers can serve now, and was none before; only for the hooks of this library. */
+pgs_error *PGS_NULLABLE pgs_look_into_at_commit(pgs_oid database);
 /*
  * Settings or rights of a role or a database (its oid; 0: of all) changed: executors of it that started before leave
  * after their present step.
@@ -128,7 +130,12 @@ void pgs_slot_begin_step(void);
  * and before committing, for the cancels of others). False when one came before: roll back.
  */
 bool pgs_slot_begin_commit(void);
-/* The step and its transaction are over, either way. Optional; the next begin_step or give-up implies it. */
+/*
+ * Makes this process the one of its database whose step runs by itself, to pgs_slot_end_step() or the end of the
+ * process; false: another one is. Nothing that a user may call undoes it.
+ */
+bool pgs_slot_isolate(void);
+/* The step and its transaction are over, either way. The next begin_step or give-up implies it, but for isolation. */
 void pgs_slot_end_step(void);
 /* Whether the step that began last was interrupted by us (and not by pg_cancel_backend or a timeout). */
 bool pgs_slot_was_interrupted(void);
@@ -165,6 +172,12 @@ bool pgs_scheduler_publish_due(int64_t due);
  */
 bool pgs_scheduler_take_sweep(void);
 void pgs_scheduler_sweep_done(void);
+/*
+ * Where the next sweep begins, so that every role has its turn when there is no room for all: the first role for which
+ * the last one found none. 0: there was room for all.
+ */
+pgs_oid pgs_scheduler_sweep_from(void);
+void pgs_scheduler_sweep_stopped(pgs_oid role);
 /* Whether to leave: stopped, another database needs the place, or somebody wants to drop, rename or copy this one. */
 bool pgs_scheduler_must_leave(void);
 /*
@@ -202,8 +215,6 @@ int64_t pgs_workset_served_at(void);
 
 /* Whether the shared memory is there: the library was preloaded. */
 bool pgs_workset_is_ready(void);
-/* How often this postmaster has initialised its shared memory: 1, and one more for each crash restart. */
-int32_t pgs_boot_number(void);
 /* Whether this postmaster has gone through a crash restart, and when the last one was (server timestamp). */
 bool pgs_was_crash_restart(int64_t *at);
 
