@@ -35,7 +35,7 @@ public struct MemoryPort: ExecutorPort {
         self.number = number
     }
 
-    public func now() -> Timestamp { world.now }
+    public func now() -> Timestamp { world.tick(number) }
 
     public var zones: any TimeZones { NoTimeZones() }
 
@@ -161,7 +161,7 @@ public struct MemoryPort: ExecutorPort {
             world.store.effects[step.instance, default: [:]][step.text, default: 0] += 1
             world.store.executions[step.instance, default: [:]][step.node, default: 0] += 1
         }
-        world.committed(instance, checkpoint)
+        world.committed(instance, checkpoint, at: world.shown[number] ?? world.now)
         // Those who waited for the lock are at it before what is superfluous now has gone.
         let ticket = world.network.ticket
         world.letOthersWork()

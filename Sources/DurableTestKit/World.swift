@@ -63,6 +63,8 @@ public struct Coverage: Sendable {
 public final class World {
     public internal(set) var store = MemoryStore()
     public internal(set) var now = Timestamp(rawValue: 0)
+    /// What each executor's clock showed last: the time of the commit that it is at.
+    private(set) var shown: [Int: Timestamp] = [:]
     public var random: SplitMix64
     public internal(set) var network = SimulatedNetwork()
     public var faults: Faults
@@ -76,8 +78,8 @@ public final class World {
     /// Executors that are free; each dies with its machines.
     private var executors: [Executor<MemoryPort>] = []
     private var queue: [Ready] = []
-    private var depth = 0
-    private var expectsQuarantine = false
+    private(set) var depth = 0
+    private(set) var expectsQuarantine = false
     private var turns = 0
     private var executorNumber = 0
     /// A hint may be missing: the scheduler has reason to look through `active`.
@@ -149,6 +151,14 @@ public final class World {
                 return
             }
         }
+    }
+
+    /// The time, later with each look at the clock: a branch that gets the number of an ended one began at another
+    /// time than that.
+    func tick(_ executor: Int) -> Timestamp {
+        now = now.advanced(byMicroseconds: 1)
+        shown[executor] = now
+        return now
     }
 
     /// Sets the clock forward to the timer that is due first and tells its instance; false without timers.
@@ -316,82 +326,11 @@ public final class World {
         push(network.grant())
     }
 
-    /// A request is asked once more, or given up for lost, only if it was.
-    func checkRequests(_ checkpoint: Checkpoint, of id: InstanceID) {
-        guard let instance = store.instances[id] else { return }
-        for entry in checkpoint.entries {
-            let kind = instance.record.graph.node(entry.node)?.kind
-            guard kind == .http || kind == .httpMultipart,
-                let last = instance.journal[entry.branch]?.last(where: { $0.sequence < entry.sequence }),
-                last.sequence == entry.sequence - 1, last.node == entry.node,
-                case .attemptStarted = last.event
-            else { continue }
-            switch entry.event {
-            case .attemptStarted: break
-            case .stepFailed(let failure) where failure.sqlstate == Bytes("08007".utf8): break
-            default: continue
-            }
-            let place = RequestPlace(instance: id, branch: entry.branch, sequence: last.sequence)
-            if !network.isLost(place) { broken = broken ?? "a request counts as lost that is not: \(place)" }
-        }
-    }
-
-    /// Whether the attempt is in the tables; of a branch or instance that has ended meanwhile it need not be.
-    private func isRecorded(_ place: RequestPlace) -> Bool {
-        guard let instance = store.instances[place.instance], instance.outcome == nil,
-            let entries = instance.journal[place.branch]
-        else { return true }
-        return entries.contains { entry in
-            guard entry.sequence == place.sequence else { return entry.sequence > place.sequence }
-            if case .attemptStarted = entry.event { return true }
-            return false
-        }
-    }
-
     /// Signals come when they like: while a step runs, before and after anybody waits for them.
     private func letClientsSignal() {
         guard random.chance(faults.signals) else { return }
         let waiting = store.instances.keys.sorted().filter { store.instances[$0]?.outcome == nil }
         guard !waiting.isEmpty else { return }
         signal(random.pick(waiting), name: random.pick(["go", "stop"]), data: "\(1_000 + signalNumber)")
-    }
-
-    /// After each commit the tables must say what a machine built from the journal says, and leave nothing undecided.
-    func committed(_ id: InstanceID, _ checkpoint: Checkpoint) {
-        guard broken == nil, !expectsQuarantine, let instance = store.instances[id] else { return }
-        log?("\(depth): commit of \(id.rawValue) at \(now.rawValue): \(checkpoint)")
-        // Replaying everything after each commit of a long life is too slow; every tenth time has to do.
-        guard instance.entries.count < 100 || random.chance(10) else { return }
-        var machine = Machine(record: instance.record)
-        do throws(ReplayError) {
-            try machine.fold(all: instance.entries)
-        } catch {
-            broken = "journal does not replay: \(error.description)"
-            return
-        }
-        if let found = machine.checkInvariants() { broken = "invariant: \(found)" }
-        if let found = machine.difference(from: instance.chronicle.witness) {
-            broken = "the journal does not tell what happened: \(found)"
-        }
-        if instance.outcome != nil { return }
-        if machine.outcome != nil { broken = "the journal is over and the instance is not" }
-        let active = Set(store.active.filter { $0.instance == id }.map(\.branch))
-        if active != machine.runnableBranches {
-            broken = "active is \(active), runnable \(machine.runnableBranches)"
-        }
-        for branch in machine.liveBranches {
-            let due: Timestamp?
-            switch machine.pending(branch) {
-            case .timer(_, let time): due = time
-            case .signal(_, _, let time, _): due = time
-            default: due = nil
-            }
-            if store.timers[MemoryStore.Place(instance: id, branch: branch)] != due {
-                broken = "timers differ"
-            }
-        }
-        if machine.hasDecision(at: now), checkpoint.entries.count < Machine.decisionsMax {
-            broken = "not settled"
-        }
     }
 }
