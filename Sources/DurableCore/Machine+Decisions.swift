@@ -119,7 +119,7 @@ extension Machine {
     ) throws(ReplayError) -> Bool {
         guard !undecided.isEmpty else { return false }
         var hasDecided = false
-        for id in undecided.sorted() where outcome == nil && undecided.contains(id) {
+        for id in undecidedInOrder where outcome == nil && undecided.contains(id) {
             guard let waiting = branches[id]?.waiting, !(sparingSignals && waiting.isSignal) else {
                 continue
             }
@@ -131,6 +131,12 @@ extension Machine {
             hasDecided = true
         }
         return hasDecided
+    }
+
+    /// Races come first: a loser's timer would be set for nothing.
+    private var undecidedInOrder: [BranchID] {
+        let races = undecided.filter { branches[$0]?.arms != nil }
+        return races.sorted() + undecided.subtracting(races).sorted()
     }
 
     private func event(

@@ -39,7 +39,9 @@ extension Machine {
         var path: [(branch: BranchID, forkDone: BranchID?)] = [(.root, nil)]
         while let (branch, forkDone) = path.last {
             if let range = rest[branch] {
-                rest[branch] = try takeEntries(entries, range, of: branch)
+                rest[branch] = try takeEntries(entries, range, of: branch) { machine, arms in
+                    arms.first != forkDone && !machine.turns(of: arms, rest, above).isEmpty
+                }
             }
             if let arms = branches[branch]?.arms, arms.first != forkDone {
                 path[path.count - 1].forkDone = arms.first
@@ -89,15 +91,19 @@ extension Machine {
     }
 
     /// Applies what can be applied of `range`; returns the rest, nil when nothing is left.
+    ///
+    /// The branch waits while `areNext` says so of its arms. What a loser has recorded comes before the decision,
+    /// though another arm may have ended at once.
     private mutating func takeEntries(
         _ entries: [JournalEntry],
         _ range: Range<Int>,
-        of branch: BranchID
+        of branch: BranchID,
+        while areNext: (Machine, Arms) -> Bool
     ) throws(ReplayError) -> Range<Int>? {
         var next = range.lowerBound
         while next < range.upperBound, let found = branches[branch] {
             // While arms are running, only the decision of a race can come next, and that after its winner.
-            if found.arms != nil && !found.isUndecided { break }
+            if let arms = found.arms, !found.isUndecided || areNext(self, arms) { break }
             try apply(entries[next])
             next += 1
         }

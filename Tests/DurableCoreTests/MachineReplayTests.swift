@@ -21,6 +21,20 @@ struct MachineReplayTests {
         #expect(machine.outcome == .completed(value: Bytes("3".utf8)))
     }
 
+    // Another arm of the race has ended at once, and the loser's number is below its parent's.
+    @Test func whatALoserRecordedComesBeforeTheDecision() throws {
+        let race = Tree.race(.sleep("1"), .break("out"))
+        var machine = Machine(record: .test(Graph(.loop(.join([race, .sql("a")]), while: nil))))
+        let entries = history(
+            .fact(1, .forked(first: BranchID(rawValue: 3), count: 2)),
+            .fact(2, .forked(first: BranchID(rawValue: 1), count: 2), branch: 3),
+            .fact(3, .timerSet(due: Timestamp(rawValue: 1_000_000)), branch: 1),
+            .fact(2, .raceDecided(winner: 1), branch: 3)
+        )
+        try machine.fold(all: entries.byKey)
+        #expect(machine.liveBranches.map(\.rawValue).sorted() == [0, 4])
+    }
+
     // Each of these journals is refused with its reason; none may trap.
     @Test func journalsThatCannotBeAreRefused() {
         let pair = Graph(.then(.sql("a"), .sql("b")))
