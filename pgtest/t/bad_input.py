@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import PgError, Suite, dollar, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
+from suite import PgError, Suite, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
 BEGAN = {}

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from http_engine import FastPeer, NameServer, Proxy, maps, memory_peak, shared_memory, status, within  # noqa: E402
 from http_suite import answer, failure, http, prepare_http, worker_of  # noqa: E402
 from peer import Peer, certificates, scratch  # noqa: E402
-from suite import Suite, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, has, literal, output, same, settle, start, wait_until  # noqa: E402
 
 # alone
 

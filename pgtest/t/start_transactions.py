@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import PgError, Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
+from suite import Suite, has, output, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
 

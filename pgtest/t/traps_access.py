@@ -122,9 +122,9 @@ ANY = {"text": "'outsider'", "int4": "1", "int8": "1", "bool": "false", "jsonb":
 SPECIAL = {("wait_for_schedule", 1): "'@daily'", ("wait_for_schedule", 2): "'@daily', 'UTC'",
            ("next_tick", 3): "'@daily', 'UTC', now()", ("if_else_op", 2): "'{\"_partial_if\": true}', 'b'",
            ("http", 5): "'http://a.example', 'GET', NULL, NULL, 1",
-           ("http", 9): "'http://a.example', 1, NULL, NULL, 1, 'GET', '1 s', false, 'retry'",
+           ("http", 9): "'http://a.example', 'GET', NULL, NULL, 1, false, 1, '1 s', 'retry'",
            ("http_multipart", 5): "'http://a.example', 'POST', '[{}]', NULL, 1",
-           ("http_multipart", 9): "'http://a.example', 1, '[{}]', NULL, 1, 'POST', '1 s', false, 'retry'"}
+           ("http_multipart", 9): "'http://a.example', 'POST', '[{}]', NULL, 1, false, 1, '1 s', 'retry'"}
 
 
 def prepare_gate(cluster):

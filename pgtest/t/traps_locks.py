@@ -181,15 +181,16 @@ def owner_drops_with_force(cluster):
 
 @suite.test
 def templates(cluster):
-    """With the extension in template1, CREATE DATABASE works, also while functions sleep there; so with another one."""
+    """With the extension in template1, CREATE DATABASE works, also with work there, which waits; so with another one."""
     cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="template1")
     try:
         with cluster.connect(user="alice", db="template1") as session:
-            run(session, "'SELECT 1'")
+            ready = start(session, "'SELECT 1'")
             start(session, "df.sleep(2) ~> 'SELECT 1'")
         for name in ("from_template", "from_template_2"):
             quick(6, lambda: cluster.psql("CREATE DATABASE " + name), "CREATE DATABASE")
         same(cluster.value("SELECT count(*) FROM pg_extension WHERE extname = 'pg_durable'", db="from_template"), 1)
+        same(cluster.value("SELECT df.status($1)", ready, db="template1"), "pending")
         cluster.psql("ALTER DATABASE from_template IS_TEMPLATE true")
         quick(6, lambda: cluster.psql("CREATE DATABASE from_own_template TEMPLATE from_template"), "CREATE DATABASE")
         cluster.psql("ALTER DATABASE from_template IS_TEMPLATE false; DROP DATABASE from_template;")

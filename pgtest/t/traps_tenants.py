@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from suite import PgError, Suite, literal, run, same, settle, start, wait_until  # noqa: E402
+from suite import PgError, Suite, has, literal, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite(checkpoint_timeout="30min", max_wal_size="4GB", **{
     "pg_durable.ready_queue_size": "1024", "pg_durable.max_executors": "8"})
