@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
-# alone
-"""Steps in another database by two-phase commit: exactly once, wherever it is stopped, and nothing stays prepared.
-"""
+"""Steps in another database by two-phase commit: exactly once, wherever it is stopped, and nothing stays prepared."""
 import os
 import random
 import sys

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: PostgreSQL
 """The framework for extensions in Swift, seen from SQL: values, rows, errors, SPI, settings, messages, memory."""
-# alone
 import os
 import sys
 import time

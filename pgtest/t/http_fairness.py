@@ -305,20 +305,4 @@ def on_disk_before_it_leaves(cluster):
     cluster.query("ALTER ROLE bob RESET synchronous_commit")
 
 
-@suite.test
-def silent_at_rest(cluster):
-    """When all is answered the worker sleeps: no context switch in seconds, once its idle connections are closed."""
-    with cluster.connect(user="alice") as session:
-        answer(session, http(peer.url("last")))
-    pid = worker_of(cluster)
-
-    def switches():
-        with open("/proc/%d/status" % pid) as file:
-            return sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
-    time.sleep(62)
-    before = switches()
-    time.sleep(4)
-    assert switches() - before <= 1, switches() - before
-
-
 suite.main()

@@ -13,8 +13,6 @@ from http_suite import answer, failure, http, peer, prepare_http  # noqa: E402
 from peer import Peer, certificates, scratch  # noqa: E402
 from suite import Suite, has, literal, output, same, settle, start, wait_until  # noqa: E402
 
-# alone
-
 suite = Suite(max_worker_processes="24")
 suite.prepare = prepare_http
 

@@ -15,8 +15,6 @@ from http_suite import answer, failure, http, peer, prepare_http, worker_of  # n
 from peer import CODINGS  # noqa: E402
 from suite import Suite, has, literal, output, run, same, settle, start, wait_until  # noqa: E402
 
-# alone
-
 suite = Suite(max_worker_processes="24")
 suite.prepare = prepare_http
 

@@ -44,7 +44,6 @@ def never(cluster):
         cluster.execute("ALTER ROLE alice IN DATABASE %s RESET late_cancel.at" % database)
 
 
-
 @suite.test
 def committed_step(cluster):
     """A cancel while the duration of a committed step is logged fails nothing: the effect is there, and recorded."""

@@ -4,7 +4,6 @@
 
 `pgtest/bench/signals.py` does the same with 100,000 and prints times.
 """
-# alone
 import os
 import sys
 

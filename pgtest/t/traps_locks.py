@@ -181,7 +181,7 @@ def owner_drops_with_force(cluster):
 
 @suite.test
 def templates(cluster):
-    """With the extension in template1, CREATE DATABASE works, also with work there, which waits; so with another one."""
+    """With the extension in template1, CREATE DATABASE works; work that is there waits; so with another one."""
     cluster.psql("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="template1")
     try:
         with cluster.connect(user="alice", db="template1") as session:

@@ -132,4 +132,5 @@ def connect_is_revoked(cluster):
         same(settle(session, instance, 30), "completed")
         same(session.value("SELECT count(*) FROM alice.connected"), 2)
 
+
 suite.main()
