@@ -24,6 +24,7 @@ public struct Simulation {
     public func run(_ coverage: inout Coverage) -> String? {
         var random = SplitMix64(seed: seed)
         let world = makeWorld(&random)
+        defer { world.end() }
         world.log = log
         let count = 1 + random.below(3)
         for number in 1...count {

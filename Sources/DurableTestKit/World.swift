@@ -100,6 +100,9 @@ public final class World {
         for _ in 0..<count { executors.append(newExecutor()) }
     }
 
+    /// Ends all executors: they hold the world as it holds them.
+    func end() { executors = [] }
+
     private func newExecutor() -> Executor<MemoryPort> {
         executorNumber += 1
         let port = MemoryPort(world: self, born: generation, number: executorNumber)
