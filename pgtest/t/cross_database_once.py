@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: PostgreSQL
 """Steps in another database by two-phase commit: exactly once, wherever it is stopped, and nothing stays prepared."""
+import contextlib
 import os
 import random
 import sys
@@ -8,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from elsewhere import begin, companion, failure, make_target, run  # noqa: E402
+from standby import commits_held  # noqa: E402
 from suite import PgError, Suite, has, output, prepare, same, settle, wait_until  # noqa: E402
 
 suite = Suite(log_min_messages="log", synchronous_commit="local", **{
@@ -28,23 +30,15 @@ HELD = """SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'durable ex
           AND datname = $1"""
 
 
-def hold_commits(cluster, database):
-    """alice's commits in that database wait for a standby that is not there, until `release`."""
+@contextlib.contextmanager
+def held_commits(cluster, database):
+    """In here alice's commits in that database wait for a standby that is not there."""
     cluster.execute("ALTER ROLE alice IN DATABASE %s SET synchronous_commit = on" % database)
-    cluster.reload(synchronous_standby_names="'nobody'")
-    wait_until(lambda: cluster.value("SHOW synchronous_standby_names") == "nobody", 5, "the setting")
-
-
-def release(cluster, database):
-    """Also while the server is about to notice that a process of it was killed."""
-    def done():
-        try:
-            cluster.reload(synchronous_standby_names="''")
-            cluster.execute("ALTER ROLE alice IN DATABASE %s RESET synchronous_commit" % database)
-            return cluster.value("SHOW synchronous_standby_names") == ""
-        except (AssertionError, PgError):
-            return False
-    wait_until(done, 60, "the server takes commands", every=0.2)
+    try:
+        with commits_held(cluster):
+            yield
+    finally:
+        cluster.execute("ALTER ROLE alice IN DATABASE %s RESET synchronous_commit" % database)
 
 
 def none_left(cluster, seconds=20):
@@ -75,17 +69,16 @@ def twice_or_never(cluster):
 
 def stage(cluster, n, held, act):
     """A step stopped where `held` commits, `act` upon it, then released: done once, and nothing is left."""
-    hold_commits(cluster, held)
-    try:
-        with cluster.connect(user="alice") as session:
-            session.execute("SET synchronous_commit = local")
-            instance = begin(session, "'INSERT INTO alice.once VALUES (%d)'" % n)
-            wait_until(lambda: cluster.value(HELD, held) == 1, 20, "the commit waits")
-        same(cluster.value(PREPARED), 1)
-        act()
-    finally:
-        cluster.wait_ready()
-        release(cluster, held)
+    with held_commits(cluster, held):
+        try:
+            with cluster.connect(user="alice") as session:
+                session.execute("SET synchronous_commit = local")
+                instance = begin(session, "'INSERT INTO alice.once VALUES (%d)'" % n)
+                wait_until(lambda: cluster.value(HELD, held) == 1, 20, "the commit waits")
+            same(cluster.value(PREPARED), 1)
+            act()
+        finally:
+            cluster.wait_ready()
     with cluster.connect(user="alice") as session:
         same(settle(session, instance, 60), "completed")
     none_left(cluster)

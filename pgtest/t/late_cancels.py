@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from cluster import CHECKOUT, pg_config  # noqa: E402
 from elsewhere import make_target, run as run_elsewhere  # noqa: E402
+from standby import commits_held  # noqa: E402
 from suite import PgError, Suite, prepare, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite(**{"pg_durable.cross_database": "'at_least_once'"})
@@ -104,14 +105,12 @@ def wait_for_a_standby(cluster):
         session.execute("DROP DATABASE replicated")
         session.execute("SET synchronous_commit = local")
         before = len(cluster.text())
-        cluster.reload(synchronous_standby_names="'nobody'")
-        wait_until(lambda: cluster.value("SHOW synchronous_standby_names") == "nobody", 10, "the setting is read")
-        instance = start(session, "'CREATE DATABASE replicated'")
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'CREATE%'"
-        wait_until(lambda: cluster.value(waiting) == 1, 20, "the commit waits")
-        time.sleep(1)
-        same(cluster.value(waiting), 1)
-        cluster.reload(synchronous_standby_names="''")
+        with commits_held(cluster):
+            instance = start(session, "'CREATE DATABASE replicated'")
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'CREATE%'"
+            wait_until(lambda: cluster.value(waiting) == 1, 20, "the commit waits")
+            time.sleep(1)
+            same(cluster.value(waiting), 1)
         same(settle(session, instance), "completed")
         if "canceling wait for synchronous replication" in cluster.text()[before:]:
             raise AssertionError("the wait was cancelled")

@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from standby import commits_held  # noqa: E402
 from suite import PgError, Suite, has, run, same, settle, start, wait_until  # noqa: E402
 
 suite = Suite()
@@ -262,16 +263,18 @@ def catalog_version(cluster):
         same(settle(session, sleeper), "completed")
 
 
+STEP_WAITS = """SELECT count(*) FROM pg_stat_activity
+                WHERE wait_event = 'SyncRep' AND backend_type = 'durable executor'"""
+
+
 @suite.test
 def cancel_during_synchronous_wait(cluster):
     """A cancel never breaks a commit that waits for a standby: no commit is local only."""
     with cluster.connect(user="alice") as session:
         session.execute("SET synchronous_commit = local; CREATE TABLE alice.synced (n int)")
-        cluster.reload(synchronous_standby_names="'nobody'")
-        try:
+        with commits_held(cluster):
             instance = start(session, "'INSERT INTO alice.synced VALUES (1)' ~> 'INSERT INTO alice.synced VALUES (2)'")
-            wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 10,
-                       "the step waits for the standby")
+            wait_until(lambda: cluster.value(STEP_WAITS) == 1, 10, "the step waits for the standby")
             session.value("SELECT df.cancel($1)", instance)
             same(session.value("SELECT df.status($1)", instance), "cancelled")
             # the step may still turn out to be committed: nobody is told yet how the instance ends
@@ -279,20 +282,14 @@ def cancel_during_synchronous_wait(cluster):
             time.sleep(0.5)
             if "canceling wait for synchronous replication" in cluster.text():
                 raise AssertionError("the commit was made local by a cancel")
-        finally:
-            cluster.reload(synchronous_standby_names="''")
         end = session.value("SELECT df.await_instance($1)", instance)
         same(session.value("SELECT df.status($1)", instance), end)
         same(session.value("SELECT count(*) FROM alice.synced"), 2 if end == "completed" else 1)
         # and with the last step no doubt is left what is said first
-        cluster.reload(synchronous_standby_names="'nobody'")
-        try:
+        with commits_held(cluster):
             instance = start(session, "'INSERT INTO alice.synced VALUES (3)'")
-            wait_until(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
-                                             "backend_type = 'durable executor'"), 10, "the only step waits")
+            wait_until(lambda: cluster.value(STEP_WAITS) == 1, 10, "the only step waits")
             session.value("SELECT df.cancel($1)", instance)
-        finally:
-            cluster.reload(synchronous_standby_names="''")
         same(session.value("SELECT df.await_instance($1)", instance), "completed")
 
 
