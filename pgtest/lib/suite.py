@@ -11,8 +11,11 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from cluster import Cluster, wait_until  # noqa: E402,F401  (re-exported for the suites)
-from libpq import PgError  # noqa: E402,F401
+from cluster import Cluster, wait_until  # noqa: E402
+from libpq import PgError  # noqa: E402
+
+__all__ = ["Cluster", "PgError", "Suite", "dollar", "has", "literal", "output", "prepare", "run", "same", "settle",
+           "start", "wait_until"]
 
 
 class Suite:

@@ -130,6 +130,7 @@ def every_graph_runs_or_fails(cluster):
                 started.append((what, session.value("SELECT df.start($1::text, $2::text)", text, what)))
             except PgError as error:
                 assert not error.lost and error.sqlstate != "XX000", (what, error.fields)
+
         def live():
             return session.query("SELECT label FROM df.instances WHERE status IN ('pending', 'running')")
         try:
@@ -228,25 +229,24 @@ def substituted_values(cluster):
     """Values that look like SQL stay values, in every place, with standard_conforming_strings on and off."""
     values = ["'", "\\'", "\\", "$$", "*/", "--", "{}", '",NULL,"', "\\' || current_user -- ", "'; DROP TABLE t; --",
               "{x}", "$x", "%s", "\u2019", "'\u0301", "a\nb", "x" * 100000]
-    with cluster.connect(user="mallory") as session:
-        for conforming in ("on", "off"):
-            cluster.psql("ALTER ROLE mallory SET standard_conforming_strings = %s" % conforming)
-            with cluster.connect(user="mallory") as fresh:
-                fresh.execute("SET standard_conforming_strings = on;"
-                              "CREATE TABLE IF NOT EXISTS mallory.v (k int, v text); TRUNCATE mallory.v")
-                for key, value in enumerate(values):
-                    fresh.execute("INSERT INTO mallory.v VALUES ($1::int, $2::text)", key, value)
-                # New processes have the role's new setting.
-                for pid in cluster.processes("durable executor"):
-                    cluster.query("SELECT pg_terminate_backend(%d)" % pid)
-                for key, value in enumerate(values):
-                    instance = run(fresh, "'SELECT v FROM mallory.v WHERE k = %d' |=> 'x' ~> "
-                                   "'SELECT count(*) AS n FROM mallory.v WHERE k = %d AND v = $x'" % (key, key))
-                    same(output(fresh, instance), '{"rows":[{"n":1}],"row_count":1}', repr(value[:50]))
-                instance = run(fresh, "'SELECT v FROM mallory.v' |=> 'x' ~> "
-                               "'SELECT count(*) AS n FROM mallory.v WHERE v = ANY($x)'")
-                same(output(fresh, instance), '{"rows":[{"n":%d}],"row_count":1}' % len(values), "ANY")
-        cluster.psql("ALTER ROLE mallory RESET standard_conforming_strings")
+    for conforming in ("on", "off"):
+        cluster.psql("ALTER ROLE mallory SET standard_conforming_strings = %s" % conforming)
+        with cluster.connect(user="mallory") as fresh:
+            fresh.execute("SET standard_conforming_strings = on;"
+                          "CREATE TABLE IF NOT EXISTS mallory.v (k int, v text); TRUNCATE mallory.v")
+            for key, value in enumerate(values):
+                fresh.execute("INSERT INTO mallory.v VALUES ($1::int, $2::text)", key, value)
+            # New processes have the role's new setting.
+            for pid in cluster.processes("durable executor"):
+                cluster.query("SELECT pg_terminate_backend(%d)" % pid)
+            for key, value in enumerate(values):
+                instance = run(fresh, "'SELECT v FROM mallory.v WHERE k = %d' |=> 'x' ~> "
+                               "'SELECT count(*) AS n FROM mallory.v WHERE k = %d AND v = $x'" % (key, key))
+                same(output(fresh, instance), '{"rows":[{"n":1}],"row_count":1}', repr(value[:50]))
+            instance = run(fresh, "'SELECT v FROM mallory.v' |=> 'x' ~> "
+                           "'SELECT count(*) AS n FROM mallory.v WHERE v = ANY($x)'")
+            same(output(fresh, instance), '{"rows":[{"n":%d}],"row_count":1}' % len(values), "ANY")
+    cluster.psql("ALTER ROLE mallory RESET standard_conforming_strings")
 
 
 @suite.test

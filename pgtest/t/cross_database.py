@@ -71,7 +71,7 @@ def errors(cluster):
         same((state, message), ("22012", "SQL execution failed: error returned from database: division by zero"))
         instance = run(session, dollar("""DO $do$ BEGIN INSERT INTO alice.t VALUES (99);
             RAISE EXCEPTION 'no' USING errcode = 'AB123', detail = 'because', hint = 'try harder'; END $do$"""),
-            status="failed")
+                       status="failed")
         same(failure(cluster, instance), ("AB123", "SQL execution failed: error returned from database: no",
                                           "because", "try harder"))
         same(cluster.value("SELECT count(*) FROM alice.t WHERE n = 99", db="other"), 0)

@@ -31,7 +31,7 @@ def every_kind_of_entry_is_carried_on(cluster):
         same(settle(session, "f0000002", 20), "completed")
         same(session.value("SELECT count(*) FROM public.format_effects WHERE n < 30"), 2)
         nodes = dict(session.query("SELECT node_type || coalesce(query, ''), inferred_status "
-                                  "FROM df.instance_nodes('f0000001') WHERE node_type IN ('SLEEP', 'SIGNAL', 'RACE')"))
+                                   "FROM df.instance_nodes('f0000001') WHERE node_type IN ('SLEEP', 'SIGNAL', 'RACE')"))
         same(sorted(nodes.values()), ["completed", "completed", "skipped"])
 
 

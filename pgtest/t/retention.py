@@ -88,8 +88,7 @@ def running_ones_stay(cluster):
     """Pending and running instances are never removed, however old they are."""
     with cluster.connect(user="bob") as session:
         asleep = start(session, "df.sleep(3600)")
-        settle_running = lambda: session.value("SELECT df.status($1)", asleep) == "running"  # noqa: E731
-        wait_until(settle_running, 20, "it runs")
+        wait_until(lambda: session.value("SELECT df.status($1)", asleep) == "running", 20, "it runs")
         cluster.psql("UPDATE df_internal.instances SET created_at = created_at - interval '4000 days'")
         pass_over(cluster)
         same(session.value("SELECT df.status($1)", asleep), "running")

@@ -121,6 +121,7 @@ def restored_roles(cluster):
         other.psql("CREATE DATABASE moving TEMPLATE template0")
         subprocess.run([os.path.join(other.bin, "psql"), "-X", "-q", *other.address(db="moving")], input=dump,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, check=True)
+
         def others_see_nothing():
             for role in ("mallory", "bob", "eve"):
                 other.psql("SELECT df.grant_usage('%s')" % role, db="moving")
