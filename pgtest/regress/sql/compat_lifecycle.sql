@@ -21,7 +21,7 @@ SELECT label, completed_at IS NULL AS not_completed, updated_at >= created_at AS
 CREATE TABLE effects (who text);
 SELECT df.start('SELECT 1 AS a' ~> ('INSERT INTO compat.effects SELECT ''cancelled'' FROM pg_sleep(60)' & df.sleep(600)) ~> 'SELECT 2 AS never', 'cancelled') AS id \gset
 DO $$ BEGIN FOR n IN 1..200 LOOP
-    EXIT WHEN (SELECT count(*) FROM df.nodes WHERE status = 'running' AND node_type IN ('SQL', 'SLEEP')) = 2; PERFORM pg_sleep(0.05); END LOOP; END $$;
+    EXIT WHEN (SELECT count(*) FROM shown WHERE label = 'cancelled' AND status = 'running' AND query ~ 'INSERT|600') = 2; PERFORM pg_sleep(0.05); END LOOP; END $$;
 SELECT df.cancel(:'id', 'not needed') = 'Instance ' || :'id' || ' cancelled: not needed' AS text;
 SELECT df.status(:'id'), df.result(:'id'), df.await_instance(:'id');
 SELECT status, output FROM df.list_instances('cancelled');
