@@ -219,29 +219,34 @@ PGS_GUARD_BEGIN
     read_row(scan, values, scan->table->count);
 PGS_GUARD_END
 
+/* Whether the row has a text in that column, and the text, as it is stored: toasted or not. */
+static bool
+stored_text(pgs_scan *scan, int column, Datum *datum)
+{
+    bool is_null = true;
+
+    if (HeapTupleIsValid(scan->tuple) && column < scan->table->count && scan->table->kinds[column] == PGS_TEXT)
+        *datum = heap_getattr(scan->tuple, column + 1, RelationGetDescr(scan->table->rel), &is_null);
+    return !is_null;
+}
+
 pgs_error *
 pgs_scan_size(pgs_scan *scan, int column, int64_t *out)
 PGS_GUARD_BEGIN
-    bool is_null = true;
-    Datum datum = (Datum) 0;
+    Datum datum;
 
     *out = 0;
-    if (HeapTupleIsValid(scan->tuple) && column < scan->table->count && scan->table->kinds[column] == PGS_TEXT)
-        datum = heap_getattr(scan->tuple, column + 1, RelationGetDescr(scan->table->rel), &is_null);
-    if (!is_null)
+    if (stored_text(scan, column, &datum))
         *out = toast_raw_datum_size(datum) - VARHDRSZ;
 PGS_GUARD_END
 
 pgs_error *
 pgs_scan_head(pgs_scan *scan, int column, int length, pgs_value *out)
 PGS_GUARD_BEGIN
-    bool is_null = true;
-    Datum datum = (Datum) 0;
+    Datum datum;
 
     *out = (pgs_value) {.kind = PGS_NULL};
-    if (HeapTupleIsValid(scan->tuple) && column < scan->table->count && scan->table->kinds[column] == PGS_TEXT)
-        datum = heap_getattr(scan->tuple, column + 1, RelationGetDescr(scan->table->rel), &is_null);
-    if (!is_null)
+    if (stored_text(scan, column, &datum))
     {
         MemoryContext old = MemoryContextSwitchTo(scan->row_context);
         text *head = DatumGetTextPSlice(datum, 0, length);

@@ -3,8 +3,9 @@
 """How long df.start takes in an empty table and beside N million instances: `ids.py [N]` (10 without N).
 
 The rows are ended instances of another role with ids of eight digits, spread as random ones are; they are written with
-INSERT, not started, and indexed afterwards, for a hundred million of them would take hours otherwise. Prints the median time of a start in batches of 2,000 that are rolled back, before and after, by
-the clock and of processor, and how many of the new ids are longer than eight digits.
+INSERT, not started, and indexed afterwards, for a hundred million of them would take hours otherwise. Prints the median
+time of a start in batches of 2,000 that are rolled back, before and after, by the clock and of processor, and how many
+of the new ids are longer than eight digits.
 """
 import os
 import statistics

@@ -3,9 +3,11 @@
 
 What it does is in the path of the request; `seen` has what arrived.
 """
+import atexit
 import gzip
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -208,6 +210,8 @@ def certificates(directory):
 
 
 def scratch():
+    """A directory that the server's account can read, gone when this process ends."""
     directory = tempfile.mkdtemp(prefix="pg-durable-peer-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     os.chmod(directory, 0o755)
     return directory

@@ -169,7 +169,7 @@ def every_signature_is_written(cluster):
 
 @suite.test
 def settings_table(cluster):
-    """The table of settings in docs/user/operating.md: all of them, with default, range and context."""
+    """The table of settings in docs/user/settings.md: all of them, with default, range and context."""
     rows = cluster.query(
         "SELECT name, CASE WHEN vartype = 'string' AND boot_val = '' THEN 'empty' ELSE current_setting(name) END,"
         " CASE vartype WHEN 'bool' THEN 'on, off' WHEN 'string' THEN 'any text'"
@@ -178,7 +178,7 @@ def settings_table(cluster):
         " CASE context WHEN 'postmaster' THEN 'restart' WHEN 'sighup' THEN 'reload' ELSE context END"
         " FROM pg_settings WHERE name LIKE 'pg\\_durable.%'")
     in_server = sorted("| `%s` | %s | %s | %s |" % tuple(row) for row in rows)
-    page = next(p for p in PAGES if p.name == "operating")
+    page = next(p for p in PAGES if p.name == "settings")
     written = sorted(re.match(r"((\| [^|]*){4}\|)", line).group(1) for line in page.lines
                      if line.startswith("| `pg_durable."))
     same("\n".join(written), "\n".join(in_server))
