@@ -270,7 +270,7 @@ take_locked(workset_slot *slot, workset_queue *queue, pgs_work *out)
             continue;
         }
         *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths,
-                           .since = entry.since};
+                           .since = workset_waits_since(queue, &entry)};
         return true;
     }
     return false;

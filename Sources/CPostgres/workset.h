@@ -55,6 +55,7 @@ typedef struct workset_queue {
     bool overflow;     /* the tables hold more */
     bool told;         /* the launcher knows, or does not want to */
     TimestampTz served_at;
+    TimestampTz barred_until; /* before this nobody could be there to take anything: no entry has waited since */
 } workset_queue;
 
 typedef enum workset_phase {
@@ -221,6 +222,13 @@ extern workset_queue *workset_queue_find(Oid database, Oid role);
 extern workset_queue *workset_queue_get(workset_database *database, Oid role);
 extern void workset_queue_clear(workset_queue *queue);
 /* Takes the head, which must be there, and gives its entry back to the pool. */
+/* Since when the entry has waited for somebody who could have come. */
+static inline TimestampTz
+workset_waits_since(const workset_queue *queue, const workset_entry *entry)
+{
+    return Max(entry->since, queue->barred_until);
+}
+
 extern workset_entry workset_entry_pop(workset_queue *queue);
 /* The queue has room again: what found none before is swept up. */
 extern void workset_queue_refill(workset_queue *queue, workset_database *database, workset_wakes *wakes);

@@ -11,7 +11,18 @@
 static int64
 late_at(const workset_queue *queue)
 {
-    return pgs_entries[queue->head].since + pgs_set->patience;
+    return workset_waits_since(queue, &pgs_entries[queue->head]) + pgs_set->patience;
+}
+
+/* Whether another process has the part in hand: that one looks at the tables again. */
+static bool
+is_in_hand(Oid database, int64 item, int32 part)
+{
+    workset_slot *holder = workset_holder_of(database, item, part);
+
+    if (holder != NULL)
+        holder->dirty = true;
+    return holder != NULL;
 }
 
 /* Whether this process has a database, and its place there is still its own. */
@@ -54,14 +65,11 @@ take_from(workset_queue *queue, int64 now, pgs_work *out)
     while (may_be_late(queue) && late_at(queue) <= now)
     {
         workset_entry entry = workset_entry_pop(queue);
-        workset_slot *holder = workset_holder_of(queue->database, entry.item, entry.part);
 
-        if (holder != NULL)
-        {
-            holder->dirty = true;
+        if (is_in_hand(queue->database, entry.item, entry.part))
             continue;
-        }
-        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths, .since = entry.since};
+        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths,
+                           .since = workset_waits_since(queue, &entry)};
         return true;
     }
     return false;
@@ -92,4 +100,38 @@ pgs_scheduler_take_late(pgs_oid *role, pgs_work *out)
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
     return found;
+}
+
+bool
+pgs_scheduler_may_take(int64_t item, int32_t part)
+{
+    bool may = true;
+
+    if (pgs_my_database == NULL)
+        return true;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (is_looking())
+        may = !is_in_hand(pgs_my_database->oid, item, part);
+    LWLockRelease(pgs_set->lock);
+    return may;
+}
+
+void
+pgs_scheduler_spare(pgs_oid role, const pgs_work *work)
+{
+    workset_wakes wakes = {0};
+    workset_queue *queue;
+
+    if (pgs_my_database == NULL)
+        return;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (is_looking())
+    {
+        (void) workset_push(pgs_my_database, role, work->item, work->part, work->deaths, &wakes);
+        queue = workset_queue_find(pgs_my_database->oid, role);
+        if (queue != NULL)
+            queue->barred_until = GetCurrentTimestamp();
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
 }

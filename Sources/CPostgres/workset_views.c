@@ -169,6 +169,16 @@ pgs_launcher_ask_scheduler_leave(pgs_oid oid)
     workset_wake_flush(&wakes);
 }
 
+/* While all was stopped nothing has waited for an executor. */
+static void
+lift_bar(void)
+{
+    TimestampTz now = GetCurrentTimestamp();
+
+    for (int32 i = 0; i < WORKSET_QUEUES; i++)
+        pgs_set->queues[i].barred_until = now;
+}
+
 void
 pgs_launcher_stop(bool stopped)
 {
@@ -177,6 +187,8 @@ pgs_launcher_stop(bool stopped)
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     if (stopped && !pgs_set->stopped)
         pgs_set->stopped_at = GetCurrentTimestamp();
+    if (!stopped && pgs_set->stopped)
+        lift_bar();
     pgs_set->stopped = stopped;
     for (int32 i = 0; stopped && i < WORKSET_PLACES; i++)
     {

@@ -17,11 +17,18 @@ public struct SchedulerProcess {
         public var retention: RetentionSettings
         public var turns: ExecutorSettings
         public var patience: Patience
+        public var allowsSuperusers: Bool
 
-        public init(retention: RetentionSettings, turns: ExecutorSettings, patience: Patience) {
+        public init(
+            retention: RetentionSettings,
+            turns: ExecutorSettings,
+            patience: Patience,
+            allowsSuperusers: Bool
+        ) {
             self.retention = retention
             self.turns = turns
             self.patience = patience
+            self.allowsSuperusers = allowsSuperusers
         }
     }
 

@@ -197,6 +197,13 @@ int64_t pgs_scheduler_late_due(void);
 bool pgs_scheduler_take_late(pgs_oid *role, pgs_work *out);
 
 /*
+/*
+ * Before a scheduler carries on a part of the item it took, which may be another one than what was late. False: a slot
+ * has that part in hand, which will look at it again. True in other processes.
+ */
+bool pgs_scheduler_may_take(int64_t item, int32_t part);
+/* Puts it back: the role may not work here now, so that nothing in its queue has waited for an executor until now. */
+void pgs_scheduler_spare(pgs_oid role, const pgs_work *work);
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
  * said yet. The launcher starts a scheduler then.
  */
