@@ -130,6 +130,7 @@ typedef struct workset_database {
     bool gave_up;      /* failed, and the next one may do no better */
     bool sweep;        /* wanted */
     bool sweeping;     /* taken, not done */
+    bool roleless;     /* work of a role was found that is gone: the scheduler ends it */
     bool overflow;     /* work of a role that got no queue */
     Oid sweep_from;    /* the first role for which the last sweep found no room; 0: none */
     bool scanning;     /* between next_due_begin and publish_due */
@@ -221,7 +222,6 @@ workset_my_procno(void)
 extern workset_queue *workset_queue_find(Oid database, Oid role);
 extern workset_queue *workset_queue_get(workset_database *database, Oid role);
 extern void workset_queue_clear(workset_queue *queue);
-/* Takes the head, which must be there, and gives its entry back to the pool. */
 /* Since when the entry has waited for somebody who could have come. */
 static inline TimestampTz
 workset_waits_since(const workset_queue *queue, const workset_entry *entry)
@@ -229,6 +229,7 @@ workset_waits_since(const workset_queue *queue, const workset_entry *entry)
     return Max(entry->since, queue->barred_until);
 }
 
+/* Takes the head, which must be there, and gives its entry back to the pool. */
 extern workset_entry workset_entry_pop(workset_queue *queue);
 /* The queue has room again: what found none before is swept up. */
 extern void workset_queue_refill(workset_queue *queue, workset_database *database, workset_wakes *wakes);
@@ -255,6 +256,12 @@ extern workset_database *workset_database_get(Oid oid);
 extern workset_database *workset_database_make(Oid oid);
 extern void workset_database_reclaim(workset_database *database);
 extern void workset_want_sweep(workset_database *database, workset_wakes *wakes);
+/* Whether a scheduler is wanted for more than timers. */
+static inline bool
+workset_is_asked(const workset_database *database)
+{
+    return database->sweep || database->roleless;
+}
 extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
 /* Room was made: those who found none may have their sweep. */
 extern void workset_starved_retry(workset_wakes *wakes);

@@ -108,7 +108,7 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
             .failed = database->failed,
             .gave_up = database->gave_up,
             .leave_asked = database->leave,
-            .wants_scheduler = database->sweep,
+            .wants_scheduler = workset_is_asked(database),
             .is_vacated = database->vacate > 0 || database->quiesce > 0,
             .next_due = Min(database->next_due, database->upkeep_due),
             .since = database->since,

@@ -81,7 +81,8 @@ public struct SchedulerProcess {
                 continue
             }
             pgs_database_mark(true)
-            if pgs_catalog_changed() || mustSweep { rolesMayBeGone = true }
+            let isRoleless = pgs_scheduler_take_roleless()
+            if pgs_catalog_changed() || mustSweep || isRoleless { rolesMayBeGone = true }
             if mustSweep {
                 quietSince = pgs_now()
                 try sweep()
