@@ -220,7 +220,7 @@ public struct SchedulerProcess {
                 last = id.rawValue
                 guard let instance = try Storage.instance(id, current: true),
                     !full.contains(instance.role),
-                    try Storage.end(of: id, current: true) == nil
+                    try !Storage.hasEnded(id)
                 else { return true }
                 if !pgs_work_push(instance.role, id.rawValue, -1) { full.insert(instance.role) }
                 return true
