@@ -55,6 +55,7 @@ typedef struct workset_queue {
     bool overflow;     /* the tables hold more */
     bool told;         /* the launcher knows, or does not want to */
     TimestampTz served_at;
+    bool barred;       /* its role was found not to be allowed to work here */
     TimestampTz barred_until; /* before this nobody could be there to take anything: no entry has waited since */
 } workset_queue;
 
@@ -229,6 +230,8 @@ workset_waits_since(const workset_queue *queue, const workset_entry *entry)
     return Max(entry->since, queue->barred_until);
 }
 
+/* Until now nobody could come to any queue of the database; InvalidOid: of any. */
+extern void workset_bar_lifted(Oid database);
 /* Takes the head, which must be there, and gives its entry back to the pool. */
 extern workset_entry workset_entry_pop(workset_queue *queue);
 /* The queue has room again: what found none before is swept up. */

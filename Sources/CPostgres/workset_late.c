@@ -14,6 +14,18 @@ late_at(const workset_queue *queue)
     return workset_waits_since(queue, &pgs_entries[queue->head]) + pgs_set->patience;
 }
 
+void
+workset_bar_lifted(Oid database)
+{
+    TimestampTz now = GetCurrentTimestamp();
+
+    for (int32 i = 0; i < WORKSET_QUEUES; i++)
+    {
+        if (database == InvalidOid || pgs_set->queues[i].database == database)
+            pgs_set->queues[i].barred_until = now;
+    }
+}
+
 /* Whether another process has the part in hand: that one looks at the tables again. */
 static bool
 is_in_hand(Oid database, int64 item, int32 part)
@@ -116,22 +128,29 @@ pgs_scheduler_may_take(int64_t item, int32_t part)
     return may;
 }
 
-void
-pgs_scheduler_spare(pgs_oid role, const pgs_work *work)
+bool
+pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work)
 {
     workset_wakes wakes = {0};
-    workset_queue *queue;
+    bool is_spared = false;
 
     if (pgs_my_database == NULL)
-        return;
+        return false;
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     if (is_looking())
     {
-        (void) workset_push(pgs_my_database, role, work->item, work->part, work->deaths, &wakes);
-        queue = workset_queue_find(pgs_my_database->oid, role);
-        if (queue != NULL)
+        workset_queue *queue = workset_queue_get(pgs_my_database, role);
+
+        is_spared = !may_work || (queue != NULL && queue->barred);
+        if (is_spared)
+            (void) workset_push(pgs_my_database, role, work->item, work->part, work->deaths, &wakes);
+        if (is_spared && queue != NULL)
+        {
+            queue->barred = !may_work;
             queue->barred_until = GetCurrentTimestamp();
+        }
     }
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
+    return is_spared;
 }

@@ -133,6 +133,21 @@ pgs_launcher_mute(pgs_oid database, pgs_oid role)
 }
 
 void
+pgs_launcher_bar(pgs_oid database, pgs_oid role)
+{
+    workset_queue *queue;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    queue = workset_queue_find(database, role);
+    if (queue != NULL)
+    {
+        queue->told = true;
+        queue->barred = true;
+    }
+    LWLockRelease(pgs_set->lock);
+}
+
+void
 pgs_launcher_ask_leave(int32_t index, uint32_t generation)
 {
     workset_wakes wakes = {0};
@@ -169,16 +184,6 @@ pgs_launcher_ask_scheduler_leave(pgs_oid oid)
     workset_wake_flush(&wakes);
 }
 
-/* While all was stopped nothing has waited for an executor. */
-static void
-lift_bar(void)
-{
-    TimestampTz now = GetCurrentTimestamp();
-
-    for (int32 i = 0; i < WORKSET_QUEUES; i++)
-        pgs_set->queues[i].barred_until = now;
-}
-
 void
 pgs_launcher_stop(bool stopped)
 {
@@ -188,7 +193,7 @@ pgs_launcher_stop(bool stopped)
     if (stopped && !pgs_set->stopped)
         pgs_set->stopped_at = GetCurrentTimestamp();
     if (!stopped && pgs_set->stopped)
-        lift_bar();
+        workset_bar_lifted(InvalidOid);
     pgs_set->stopped = stopped;
     for (int32 i = 0; stopped && i < WORKSET_PLACES; i++)
     {

@@ -48,10 +48,7 @@ struct LateWork {
         var role: UInt32 = 0
         var work = pgs_work()
         guard pgs_scheduler_take_late(&role, &work) else { return false }
-        guard try mayWork(role, settings) else {
-            pgs_scheduler_spare(role, &work)
-            return true
-        }
+        if pgs_scheduler_spare(role, &work, try mayWork(role, settings)) { return true }
         let instance = InstanceID(rawValue: work.item)
         var executor = Executor(port: ServerPort(role: role), settings: settings.turns)
         executor.runsSteps = false

@@ -214,6 +214,26 @@ def stopped_is_not_late(cluster):
             same(cluster.value("SELECT status FROM df.instances WHERE id = $1", instance), "pending", stop)
             cluster.psql(go)
             same(settle(session, instance), "completed", stop)
+        # Nor while the database is closed, or somebody has the extension or the database's name in hand.
+        cluster.execute("CREATE DATABASE closed")
+        cluster.execute("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="closed")
+        for stop, go, where in (("ALTER DATABASE closed ALLOW_CONNECTIONS false",
+                                 "ALTER DATABASE closed ALLOW_CONNECTIONS true", "postgres"),
+                                ("BEGIN; DROP EXTENSION pg_durable", "ROLLBACK", "closed")):
+            with cluster.connect(db=where) as admin, cluster.connect(user="alice", db="closed") as there:
+                if where == "closed":
+                    instance = start(there, "'SELECT pg_sleep(1)'")
+                    running(cluster, 1)
+                    admin.execute(stop)
+                else:
+                    there.execute("BEGIN")
+                    instance = start(there, "'SELECT 1'")
+                    admin.execute(stop)
+                    there.execute("COMMIT")
+                time.sleep(4)
+                admin.execute(go)
+                same(settle(there, instance), "completed", stop)
+        cluster.execute("DROP DATABASE closed")
 
 
 @suite.test

@@ -202,8 +202,11 @@ bool pgs_scheduler_take_late(pgs_oid *role, pgs_work *out);
  * has that part in hand, which will look at it again. True in other processes.
  */
 bool pgs_scheduler_may_take(int64_t item, int32_t part);
-/* Puts it back: the role may not work here now, so that nothing in its queue has waited for an executor until now. */
-void pgs_scheduler_spare(pgs_oid role, const pgs_work *work);
+/*
+ * Puts what was taken back and says true when the role may not work here, or may do so again since it could not when
+ * this was asked last: nothing in its queue has waited for an executor until now.
+ */
+bool pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work);
 
 /*
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
