@@ -258,7 +258,9 @@ def late_and_unreadable(cluster):
         same("ended unexpectedly" in cluster.text()[mark:], False)
         cluster.psql("INSERT INTO df_internal.ended SELECT id, now(), 3, 'gone', NULL FROM df_internal.instances "
                      "WHERE public_id = '%s'; DELETE FROM df_internal.active a USING df_internal.instances i "
-                     "WHERE i.id = a.instance AND i.public_id = '%s'" % (broken, broken))
+                     "WHERE i.id = a.instance AND i.public_id = '%s'; DELETE FROM df_internal.journal j USING "
+                     "df_internal.instances i WHERE i.id = j.instance AND i.public_id = '%s'" % (
+                         broken, broken, broken))
     clear(cluster)
 
 
