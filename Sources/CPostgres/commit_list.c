@@ -268,6 +268,7 @@ deliver_wishes(workset_wakes *wakes)
         workset_database *database;
 
         LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+        workset_bar_lifted(list.opened);
         database = workset_database_get(list.opened);
         if (database != NULL)
             workset_want_sweep(database, wakes);

@@ -270,7 +270,7 @@ take_locked(workset_slot *slot, workset_queue *queue, pgs_work *out)
             continue;
         }
         *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths,
-                           .since = entry.since};
+                           .since = workset_waits_since(queue, &entry)};
         return true;
     }
     return false;
@@ -326,6 +326,11 @@ pgs_work_take(pgs_work *out)
     queue = &pgs_set->queues[slot->queue];
     slot->woken = false;
     slot->has_looked = true;
+    if (queue->barred)
+    {
+        queue->barred = false;
+        queue->barred_until = GetCurrentTimestamp();
+    }
     found = take_locked(slot, queue, out);
     if (found)
         begin_work(slot, queue, out);

@@ -55,6 +55,8 @@ typedef struct workset_queue {
     bool overflow;     /* the tables hold more */
     bool told;         /* the launcher knows, or does not want to */
     TimestampTz served_at;
+    bool barred;       /* its role was found not to be allowed to work here */
+    TimestampTz barred_until; /* before this nobody could be there to take anything: no entry has waited since */
 } workset_queue;
 
 typedef enum workset_phase {
@@ -129,6 +131,7 @@ typedef struct workset_database {
     bool gave_up;      /* failed, and the next one may do no better */
     bool sweep;        /* wanted */
     bool sweeping;     /* taken, not done */
+    bool roleless;     /* work of a role was found that is gone: the scheduler ends it */
     bool overflow;     /* work of a role that got no queue */
     Oid sweep_from;    /* the first role for which the last sweep found no room; 0: none */
     bool scanning;     /* between next_due_begin and publish_due */
@@ -220,6 +223,15 @@ workset_my_procno(void)
 extern workset_queue *workset_queue_find(Oid database, Oid role);
 extern workset_queue *workset_queue_get(workset_database *database, Oid role);
 extern void workset_queue_clear(workset_queue *queue);
+/* Since when the entry has waited for somebody who could have come. */
+static inline TimestampTz
+workset_waits_since(const workset_queue *queue, const workset_entry *entry)
+{
+    return Max(entry->since, queue->barred_until);
+}
+
+/* Until now nobody could come to any queue of the database; InvalidOid: of any. */
+extern void workset_bar_lifted(Oid database);
 /* Takes the head, which must be there, and gives its entry back to the pool. */
 extern workset_entry workset_entry_pop(workset_queue *queue);
 /* The queue has room again: what found none before is swept up. */
@@ -247,6 +259,12 @@ extern workset_database *workset_database_get(Oid oid);
 extern workset_database *workset_database_make(Oid oid);
 extern void workset_database_reclaim(workset_database *database);
 extern void workset_want_sweep(workset_database *database, workset_wakes *wakes);
+/* Whether a scheduler is wanted for more than timers. */
+static inline bool
+workset_is_asked(const workset_database *database)
+{
+    return database->sweep || database->roleless;
+}
 extern void workset_hint_due(workset_database *database, TimestampTz due, workset_wakes *wakes);
 /* Room was made: those who found none may have their sweep. */
 extern void workset_starved_retry(workset_wakes *wakes);

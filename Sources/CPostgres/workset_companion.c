@@ -264,7 +264,11 @@ get_database(Oid oid)
     workset_database *database = workset_database_make(oid);
 
     if (database != NULL && is_new)
+    {
         database->sweep = false;
+        /* Whether the row is of use for more than that, is found out when it is needed for another database. */
+        database->stale = true;
+    }
     return database;
 }
 

@@ -41,7 +41,7 @@ workset_database_reclaim(workset_database *database)
         || database->vacate > 0 || database->quiesce > 0)
         return;
     drop_queues(database);
-    if (database->queues > 0 || database->sweep || database->overflow || database->prepared > 0
+    if (database->queues > 0 || workset_is_asked(database) || database->overflow || database->prepared > 0
         || database->next_due != PGS_DUE_NEVER)
         return;
     pgs_set->forgotten = pgs_set->forgotten || database->known;
@@ -165,6 +165,7 @@ workset_database_forget(workset_database *database, workset_wakes *wakes)
     }
     database->known = false;
     database->sweep = false;
+    database->roleless = false;
     database->sweeping = false;
     database->overflow = false;
     database->next_due = PGS_DUE_NEVER;
@@ -196,10 +197,19 @@ pgs_launcher_forget_queue(pgs_oid database, pgs_oid role)
     workset_wakes wakes = {0};
     workset_queue *queue;
 
+    workset_database *row;
+
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     queue = workset_queue_find(database, role);
+    row = workset_database_find(database);
     if (queue != NULL)
         workset_queue_clear(queue);
+    /* Not swept: that could find the same work again, where the tables are a copy of another cluster's. */
+    if (row != NULL && !row->roleless)
+    {
+        row->roleless = true;
+        workset_wake_scheduler(&wakes, row);
+    }
     workset_starved_retry(&wakes);
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);

@@ -50,6 +50,7 @@ release_last_hold(bool is_commit)
     if (database != NULL)
     {
         count_hold(database, held.is_quiesce, -1);
+        workset_bar_lifted(held.database);
         if (is_commit && held.forget)
             workset_database_forget(database, &wakes);
     }

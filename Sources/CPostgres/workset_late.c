@@ -11,7 +11,30 @@
 static int64
 late_at(const workset_queue *queue)
 {
-    return pgs_entries[queue->head].since + pgs_set->patience;
+    return workset_waits_since(queue, &pgs_entries[queue->head]) + pgs_set->patience;
+}
+
+void
+workset_bar_lifted(Oid database)
+{
+    TimestampTz now = GetCurrentTimestamp();
+
+    for (int32 i = 0; i < WORKSET_QUEUES; i++)
+    {
+        if (database == InvalidOid || pgs_set->queues[i].database == database)
+            pgs_set->queues[i].barred_until = now;
+    }
+}
+
+/* Whether another process has the part in hand: that one looks at the tables again. */
+static bool
+is_in_hand(Oid database, int64 item, int32 part)
+{
+    workset_slot *holder = workset_holder_of(database, item, part);
+
+    if (holder != NULL)
+        holder->dirty = true;
+    return holder != NULL;
 }
 
 /* Whether this process has a database, and its place there is still its own. */
@@ -54,14 +77,11 @@ take_from(workset_queue *queue, int64 now, pgs_work *out)
     while (may_be_late(queue) && late_at(queue) <= now)
     {
         workset_entry entry = workset_entry_pop(queue);
-        workset_slot *holder = workset_holder_of(queue->database, entry.item, entry.part);
 
-        if (holder != NULL)
-        {
-            holder->dirty = true;
+        if (is_in_hand(queue->database, entry.item, entry.part))
             continue;
-        }
-        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths, .since = entry.since};
+        *out = (pgs_work) {.item = entry.item, .part = entry.part, .deaths = entry.deaths,
+                           .since = workset_waits_since(queue, &entry)};
         return true;
     }
     return false;
@@ -92,4 +112,45 @@ pgs_scheduler_take_late(pgs_oid *role, pgs_work *out)
     LWLockRelease(pgs_set->lock);
     workset_wake_flush(&wakes);
     return found;
+}
+
+bool
+pgs_scheduler_may_take(int64_t item, int32_t part)
+{
+    bool may = true;
+
+    if (pgs_my_database == NULL)
+        return true;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (is_looking())
+        may = !is_in_hand(pgs_my_database->oid, item, part);
+    LWLockRelease(pgs_set->lock);
+    return may;
+}
+
+bool
+pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work)
+{
+    workset_wakes wakes = {0};
+    bool is_spared = false;
+
+    if (pgs_my_database == NULL)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    if (is_looking())
+    {
+        workset_queue *queue = workset_queue_get(pgs_my_database, role);
+
+        is_spared = !may_work || (queue != NULL && queue->barred);
+        if (is_spared)
+            (void) workset_push(pgs_my_database, role, work->item, work->part, work->deaths, &wakes);
+        if (is_spared && queue != NULL)
+        {
+            queue->barred = !may_work;
+            queue->barred_until = GetCurrentTimestamp();
+        }
+    }
+    LWLockRelease(pgs_set->lock);
+    workset_wake_flush(&wakes);
+    return is_spared;
 }

@@ -153,6 +153,20 @@ pgs_scheduler_take_sweep(void)
     return wanted;
 }
 
+bool
+pgs_scheduler_take_roleless(void)
+{
+    bool found;
+
+    if (pgs_my_database == NULL)
+        return false;
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    found = pgs_my_database->roleless;
+    pgs_my_database->roleless = false;
+    LWLockRelease(pgs_set->lock);
+    return found;
+}
+
 pgs_oid
 pgs_scheduler_sweep_from(void)
 {
@@ -209,7 +223,10 @@ vacate(workset_database *database, int64_t next_due, int32 prepared, workset_wak
     if (!database->published)
         next_due = Min(next_due, database->next_due);
     if (!database->known)
+    {
         database->hinted = PGS_DUE_NEVER;
+        database->roleless = false;
+    }
     database->next_due = database->known ? Min(next_due, database->hinted) : PGS_DUE_NEVER;
     database->scanning = false;
     /* Whoever prepares is seen first and counts afterwards: then the count has changed. */
@@ -238,7 +255,8 @@ pgs_scheduler_detach(int64_t next_due)
     if (!is_mine())
         pgs_my_database = NULL;
     /* Timers of a database without the extension are nobody's: what is new there asks for a sweep as well. */
-    else if ((database->sweep || (database->known && database->hinted < next_due)) && !pgs_scheduler_must_leave())
+    else if ((database->sweep || (database->known && (database->roleless || database->hinted < next_due)))
+             && !pgs_scheduler_must_leave())
         leaving = false;
     else
         vacate(database, next_due, prepared, &wakes);

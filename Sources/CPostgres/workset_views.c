@@ -108,7 +108,7 @@ pgs_launcher_databases(pgs_database_view *out, int32_t max)
             .failed = database->failed,
             .gave_up = database->gave_up,
             .leave_asked = database->leave,
-            .wants_scheduler = database->sweep,
+            .wants_scheduler = workset_is_asked(database),
             .is_vacated = database->vacate > 0 || database->quiesce > 0,
             .next_due = Min(database->next_due, database->upkeep_due),
             .since = database->since,
@@ -129,6 +129,21 @@ pgs_launcher_mute(pgs_oid database, pgs_oid role)
     queue = workset_queue_find(database, role);
     if (queue != NULL)
         queue->told = true;
+    LWLockRelease(pgs_set->lock);
+}
+
+void
+pgs_launcher_bar(pgs_oid database, pgs_oid role)
+{
+    workset_queue *queue;
+
+    LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
+    queue = workset_queue_find(database, role);
+    if (queue != NULL)
+    {
+        queue->told = true;
+        queue->barred = true;
+    }
     LWLockRelease(pgs_set->lock);
 }
 
@@ -177,6 +192,8 @@ pgs_launcher_stop(bool stopped)
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);
     if (stopped && !pgs_set->stopped)
         pgs_set->stopped_at = GetCurrentTimestamp();
+    if (!stopped && pgs_set->stopped)
+        workset_bar_lifted(InvalidOid);
     pgs_set->stopped = stopped;
     for (int32 i = 0; stopped && i < WORKSET_PLACES; i++)
     {

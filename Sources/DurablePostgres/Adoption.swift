@@ -24,7 +24,7 @@ public enum Adoption {
                     try check(pgs_interrupts_check())
                     if added.insert(row.home).inserted { try Home.add(row.home) }
                     let mapped = try mapRole(row)
-                    guard try Storage.end(of: row.id, current: true) == nil else { continue }
+                    guard try !Storage.hasEnded(row.id) else { continue }
                     adopted += 1
                     try wake(mapped)
                 }
@@ -66,7 +66,7 @@ public enum Adoption {
     /// Rewrites the row under the oid that its role's name has here; without such a role it is nobody's.
     private static func mapRole(_ row: InstanceRow) throws(PostgresError) -> InstanceRow? {
         let role = try role(named: row.roleName)
-        if role == nil, try Storage.end(of: row.id, current: true) == nil { try Orphans.fail(row) }
+        if role == nil, try !Storage.hasEnded(row.id) { try Orphans.fail(row) }
         guard (role ?? 0) != row.role else { return row }
         var mapped = row
         mapped.role = role ?? 0

@@ -21,6 +21,17 @@ public enum InstanceState {
         return try isParked(row, current: current) ? .running : .pending
     }
 
+    /// The status as the statement sees it; nil for an end that only a newer version of the extension knows: a list
+    /// goes on without it.
+    public static func statusIfReadable(of row: InstanceRow) throws(PostgresError) -> InstanceStatus? {
+        do throws(PostgresError) {
+            return try status(of: row, current: false)
+        } catch {
+            guard error.isNewerFormat else { throw error }
+            return nil
+        }
+    }
+
     /// When an instance that has not ended changed last, as the statement sees it.
     ///
     /// A cancel that nobody has acted on yet is a change of its status.
@@ -35,7 +46,7 @@ public enum InstanceState {
     /// Whoever has the instance in hand may be committing a step, and with it the end, since before the cancel.
     public static func lastingStatus(of row: InstanceRow) throws(PostgresError) -> InstanceStatus {
         let status = try status(of: row, current: true)
-        guard status == .cancelled, try Storage.end(of: row.id, current: true) == nil else { return status }
+        guard status == .cancelled, try !Storage.hasEnded(row.id) else { return status }
         if pgs_item_is_running(row.id.rawValue) { return .running }
         // Who had it in hand is done with it, and who takes it up from now on finds the cancel.
         return try Storage.end(of: row.id, current: true)?.status ?? .cancelled
@@ -94,7 +105,7 @@ extension Storage {
     ///
     /// In this order: an instance that is removed while we look had ended.
     static func isUnended(_ id: InstanceID) throws(PostgresError) -> Bool {
-        guard try end(of: id, current: true) == nil else { return false }
+        guard try !hasEnded(id) else { return false }
         return try exists(id)
     }
 

@@ -55,7 +55,9 @@ extension LauncherProcess {
         case PGS_START_NOT_WANTED:
             break
         default:
-            // The table of databases is full: the executor waits for its turn.
+            // The table of databases is full: the executor waits for its turn, which comes sooner if some of them are
+            // there for nothing.
+            _ = pgs_launcher_has_room()
             next = min(next, now + 1_000_000)
         }
     }

@@ -119,7 +119,7 @@ extension LauncherProcess {
             return
         }
         next = min(next, places.failed(place, at: pgs_now()))
-        pgs_launcher_mute(place.database, place.role)
+        pgs_launcher_bar(place.database, place.role)
         say(place, obstacle)
     }
 

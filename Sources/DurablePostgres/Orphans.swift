@@ -13,7 +13,8 @@ enum Orphans {
     nonisolated(unsafe) private static var done: Set<UInt32> = []
 
     static func end() throws(PostgresError) {
-        for role in try rolesWithRows() where !done.contains(role) {
+        for role in try rolesWithRows() {
+            if done.contains(role), try !hasNews(role) { continue }
             var standing = PGS_STANDING_GOOD
             try ServerPort.transaction { () throws(PostgresError) in
                 try check(pgs_role_standing(role, nil, true, &standing))
@@ -34,6 +35,21 @@ enum Orphans {
                 try RequestRules.remove(role: role)
             }
             done.insert(role)
+        }
+    }
+
+    /// Whether something has come up since: a transaction of the role's may have been open when it was dropped.
+    private static func hasNews(_ role: UInt32) throws(PostgresError) -> Bool {
+        try ServerPort.transaction { () throws(PostgresError) in
+            for (shape, index) in [
+                (Tables.active, "active_pkey" as StaticString), (Tables.variables, "variables_pkey"),
+            ] {
+                let found = try shape.open(writing: false) { table throws(PostgresError) in
+                    try table.first(index, .latest, keys: [.oid(role)], columns: 1) { _ in true }
+                }
+                if found != nil { return true }
+            }
+            return false
         }
     }
 

@@ -48,6 +48,7 @@ struct LateWork {
         var role: UInt32 = 0
         var work = pgs_work()
         guard pgs_scheduler_take_late(&role, &work) else { return false }
+        if pgs_scheduler_spare(role, &work, try mayWork(role, settings)) { return true }
         let instance = InstanceID(rawValue: work.item)
         var executor = Executor(port: ServerPort(role: role), settings: settings.turns)
         executor.runsSteps = false
@@ -60,7 +61,16 @@ struct LateWork {
         while let ready = late.popLast() {
             executor.lateness = settings.patience.failure(of: work)
             executor.port.readied = []
-            switch try executor.runTurn(ready) {
+            let end: TurnEnd
+            do throws(PostgresError) {
+                end = try executor.runTurn(ready)
+            } catch {
+                // One instance must not keep the scheduler from the others: it is met again when it is late again.
+                Log.report(error, doing: "failing a durable step that waited too long")
+                try ServerPort.transaction { () throws(PostgresError) in try check(pgs_sweep_at_commit()) }
+                return true
+            }
+            switch end {
             case .yielded(let rest):
                 _ = pgs_work_push(role, rest.instance.rawValue, rest.branch?.rawValue ?? -1)
             case .quarantined(let reason):
@@ -72,5 +82,17 @@ struct LateWork {
             try check(pgs_interrupts_check())
         }
         return true
+    }
+
+    /// Whether the role could have an executor here; the work of one that was stopped on purpose waits for its rights.
+    private func mayWork(_ role: UInt32, _ settings: SchedulerProcess.Settings) throws(PostgresError) -> Bool
+    {
+        var place = pgs_place()
+        try check(pgs_check_place(pgs_database_current(), role, &place))
+        guard place.obstacle == PGS_OBSTACLE_NONE else { return false }
+        return try ServerPort.transaction { () throws(PostgresError) in
+            try ServerPort.standing(of: role, allowsSuperusers: settings.allowsSuperusers)
+                == PGS_STANDING_GOOD
+        }
     }
 }

@@ -17,11 +17,18 @@ public struct SchedulerProcess {
         public var retention: RetentionSettings
         public var turns: ExecutorSettings
         public var patience: Patience
+        public var allowsSuperusers: Bool
 
-        public init(retention: RetentionSettings, turns: ExecutorSettings, patience: Patience) {
+        public init(
+            retention: RetentionSettings,
+            turns: ExecutorSettings,
+            patience: Patience,
+            allowsSuperusers: Bool
+        ) {
             self.retention = retention
             self.turns = turns
             self.patience = patience
+            self.allowsSuperusers = allowsSuperusers
         }
     }
 
@@ -74,7 +81,8 @@ public struct SchedulerProcess {
                 continue
             }
             pgs_database_mark(true)
-            if pgs_catalog_changed() || mustSweep { rolesMayBeGone = true }
+            let isRoleless = pgs_scheduler_take_roleless()
+            if pgs_catalog_changed() || mustSweep || isRoleless { rolesMayBeGone = true }
             if mustSweep {
                 quietSince = pgs_now()
                 try sweep()
@@ -212,7 +220,7 @@ public struct SchedulerProcess {
                 last = id.rawValue
                 guard let instance = try Storage.instance(id, current: true),
                     !full.contains(instance.role),
-                    try Storage.end(of: id, current: true) == nil
+                    try !Storage.hasEnded(id)
                 else { return true }
                 if !pgs_work_push(instance.role, id.rawValue, -1) { full.insert(instance.role) }
                 return true

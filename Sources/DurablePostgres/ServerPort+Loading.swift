@@ -41,7 +41,7 @@ extension ServerPort {
             try check(pgs_item_lock(instance.rawValue))
             guard let row = try Storage.wholeInstance(instance, current: true), row.role == role,
                 try Home.stamps().contains(row.home),
-                try Storage.end(of: instance, current: true) == nil
+                try !Storage.hasEnded(instance)
             else { return nil }
             let record = try Storage.record(row)
             return StoredInstance(

@@ -83,7 +83,7 @@ public struct ServerPort: ExecutorPort {
     mutating func close() { failureLog.flush() }
 
     public mutating func take(_ branch: BranchID, of instance: InstanceID) -> Bool {
-        pgs_work_switch(branch.rawValue)
+        pgs_work_switch(branch.rawValue) && pgs_scheduler_may_take(instance.rawValue, branch.rawValue)
     }
 
     public mutating func isolate() throws(PostgresError) {

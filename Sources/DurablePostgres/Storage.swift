@@ -63,6 +63,14 @@ public enum Storage {
         }
     }
 
+    /// Whether the instance has ended, as of now, in whatever way: also one that only a newer version knows.
+    public static func hasEnded(_ id: InstanceID) throws(PostgresError) -> Bool {
+        let found = try Tables.ended.open(writing: false) { table throws(PostgresError) in
+            try table.first("ended_pkey", .latest, keys: [.int8(id.rawValue)], columns: 1) { _ in true }
+        }
+        return found ?? false
+    }
+
     /// When and how the instance ended; nil when it has not.
     public static func end(of id: InstanceID, current: Bool) throws(PostgresError) -> InstanceEnd? {
         try Tables.ended.open(writing: false) { table throws(PostgresError) in

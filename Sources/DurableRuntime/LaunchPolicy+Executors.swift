@@ -60,6 +60,10 @@ extension LaunchPolicy {
         for need in needs {
             decision.muted.append(need.place)
             guard census.byRole[need.place.role, default: 0] < executorsMax(of: need.place.role, view) else {
+                // With all slots taken nobody came to see what the role itself can spare.
+                if census.byPlace[need.place, default: 0] == 0 {
+                    dismissIdle(of: need.place.role, in: view, &decision)
+                }
                 continue
             }
             decision.look(at: view.workersHeld)

@@ -17,7 +17,7 @@ func dfCancel(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
                 "Instance not found or access denied: \(shown(id))"
             )
         }
-        if try Storage.end(of: row.id, current: true) == nil,
+        if try !Storage.hasEnded(row.id),
             try Storage.cancelReason(row.id, current: true) == nil
         {
             try Starter.requestCancel(row, reason: reason)

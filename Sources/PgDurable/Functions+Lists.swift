@@ -125,7 +125,7 @@ private struct InstanceList {
             try check(pgs_interrupts_check())
             guard label == nil || label == row.label else { continue }
             if !seesAll, try !Access.isAtHome(row.home, roleName: row.roleName) { continue }
-            let status = try InstanceState.status(of: row, current: false)
+            guard let status = try InstanceState.statusIfReadable(of: row) else { continue }
             guard self.status == nil || self.status == Bytes(status.rawValue.utf8) else { continue }
             count += 1
             return Item(row: row, status: status)

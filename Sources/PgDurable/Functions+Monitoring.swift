@@ -82,7 +82,7 @@ func dfInstanceState(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         guard let row = try Access.visible(InstanceID(rawValue: try call.int64(0))) else { return }
-        let status = try InstanceState.status(of: row, current: false)
+        guard let status = try InstanceState.statusIfReadable(of: row) else { return }
         let end = try Storage.end(of: row.id, current: false)
         let updated = if let end { end.at } else { try InstanceState.changedAt(row) }
         try rows.append([

@@ -28,7 +28,7 @@ func dfSignal(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
             )
         }
         // Nobody waits for it any more; as in the original that is no mistake of the sender's.
-        if try Storage.end(of: row.id, current: true) == nil {
+        if try !Storage.hasEnded(row.id) {
             let quota = SignalQuota(pendingMax: Settings.maxPendingSignals.value)
             try Starter.signal(row, name: name, data: try payload(text), quota: quota)
         }

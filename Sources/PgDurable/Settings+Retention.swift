@@ -44,7 +44,12 @@ enum RetentionParameters {
 extension Settings {
     /// What a scheduler works by.
     static func scheduler() -> SchedulerProcess.Settings {
-        SchedulerProcess.Settings(retention: retention, turns: turns(), patience: patience)
+        SchedulerProcess.Settings(
+            retention: retention,
+            turns: turns(),
+            patience: patience,
+            allowsSuperusers: allowsSuperusers
+        )
     }
 
     private static var retention: RetentionSettings {

@@ -118,6 +118,22 @@ private func idle(_ slot: Int32, _ place: Policy.Place, for rested: Int64 = 0) -
         #expect(decide(1, [idle(0, elsewhere, for: Policy.restMicroseconds)]).leaving == [0])
     }
 
+    /// So it does when all slots are taken, which is no reason to look at nothing.
+    @Test func roleAtItsLimitWithAllSlotsTaken() {
+        let elsewhere = Policy.Place(database: 2, role: a.role)
+        func leaving(restingFor rested: Int64) -> Policy.Decision {
+            policy(2, perRole: 1).decide(
+                .init(
+                    now: now,
+                    executors: [idle(0, elsewhere, for: rested), busy(1, b, for: 10)],
+                    queues: [.init(place: a, waiting: 1)]
+                )
+            )
+        }
+        #expect(leaving(restingFor: Policy.restMicroseconds).leaving == [0])
+        #expect(leaving(restingFor: 0).lookAgain == now + Policy.restMicroseconds)
+    }
+
     /// Whoever has no executor comes first, then whoever has fewest, then whoever was not served for longest.
     @Test func servesRoundRobin() {
         let decision = policy(6, perRole: 5).decide(

@@ -70,6 +70,22 @@ def more_than_places(cluster):
 
 
 @suite.test
+def places_of_databases_that_only_steps_visit(cluster):
+    """A database without the extension in which steps of others run keeps no place once they have left."""
+    plain = ["plain%d" % n for n in range(5)]
+    for name in plain:
+        cluster.execute("CREATE DATABASE %s" % name)
+    with cluster.connect(user="alice") as session:
+        for name in plain:
+            instance = session.value("SELECT df.start('SELECT 1', NULL, $1)", name)
+            same(settle(session, instance), "completed", name)
+    for name in NAMES:
+        ends(cluster, name, begin(cluster, name, "df.sleep(1) ~> 'SELECT 1'"), 15)
+    for name in plain:
+        cluster.execute("DROP DATABASE %s" % name)
+
+
+@suite.test
 def all_places_in_use(cluster):
     """Who finds no place waits, one warning says so and names the setting, nothing is tried over and over; then all
     that waits is served, whoever came last too."""

@@ -231,4 +231,32 @@ def owner_dropped(cluster):
         same(admin.value("SELECT count(*) FROM df_internal.active"), 0)
 
 
+@suite.test
+def owner_dropped_before_the_commit(cluster):
+    """What a transaction starts that is open while its role is dropped, fails too, however late it commits."""
+    cluster.psql("CREATE ROLE leaver LOGIN; SELECT df.grant_usage('leaver')")
+    sessions = [cluster.connect(user="leaver") for _ in range(2)]
+    try:
+        ids = [start(sessions[0], "df.sleep(60)")]
+        for session in sessions:
+            session.execute("BEGIN")
+            ids.append(start(session, "'SELECT 1'"))
+        cluster.psql("DROP OWNED BY leaver; DROP ROLE leaver")
+        with cluster.connect() as admin, cluster.connect(user="alice") as alice:
+            same(settle(admin, ids[0], 15), "failed")
+            # The one is committed while the scheduler is there, the other when it has long gone.
+            sessions[0].execute("COMMIT")
+            same(settle(admin, ids[1], 10), "failed")
+            has(admin.value("SELECT output FROM df.instance_info($1)", ids[1]), "no longer exists")
+            wait_until(lambda: cluster.processes("durable scheduler") == [], 20, "the scheduler has left")
+            sessions[1].execute("COMMIT")
+            same(settle(admin, ids[2], 10), "failed")
+            same(admin.value("SELECT count(*) FROM df_internal.active"), 0)
+            wait_until(lambda: cluster.processes("durable scheduler") == [], 20, "the scheduler rests")
+            run(alice, "'SELECT 1'")
+    finally:
+        for session in sessions:
+            session.close()
+
+
 suite.main()

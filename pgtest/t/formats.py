@@ -108,4 +108,35 @@ def newer_formats_are_left_alone(cluster):
         has(cluster.text(), "durable function is left alone: ")
 
 
+@suite.test
+def newer_ends_are_left_alone(cluster):
+    """An end of a kind that only a newer version knows is an end: nobody is held up by it, messages for it included."""
+    with cluster.connect(user="alice") as session:
+        instance = start(session, "df.wait_for_signal('never')")
+        wait_until(lambda: session.value("SELECT df.status($1)", instance) == "running", 10, "it waits")
+        number = cluster.value("SELECT id FROM df_internal.instances WHERE public_id = $1", instance)
+        same(session.value("SELECT df.signal($1, 'early')", instance), "OK")
+        cluster.psql("INSERT INTO df_internal.ended VALUES (%d, now(), 9, 'odd', NULL)" % number)
+        same(cluster.value("SELECT count(*) FROM df_internal.signals WHERE instance = $1", number), 1)
+        same(session.value("SELECT df.signal($1, 'late')", instance), "OK")
+    mark = len(cluster.text())
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        run(session, "df.sleep(1) ~> 'SELECT 1'", 20)
+        session.query("SELECT * FROM df.instances")
+        session.query("SELECT * FROM df.list_instances()")
+        cluster.query("SELECT * FROM df.metrics()")
+        same(session.error("SELECT df.status('%s')" % instance).sqlstate, "0A000")
+    cluster.execute("CREATE ROLE leaver LOGIN; SELECT df.grant_usage('leaver')")
+    with cluster.connect(user="leaver") as session:
+        other = start(session, "df.sleep(100)")
+    cluster.psql("INSERT INTO df_internal.ended SELECT id, now(), 9, 'odd', NULL FROM df_internal.instances "
+                 "WHERE public_id = '%s'" % other)
+    cluster.psql("SELECT df.revoke_usage('leaver'); DROP ROLE leaver")
+    with cluster.connect(user="alice") as session:
+        run(session, "df.sleep(1) ~> 'SELECT 1'", 20)
+    for word in ("running a durable scheduler", "ended unexpectedly", "ended with work in hand"):
+        same(word in cluster.text()[mark:], False, word)
+
+
 suite.main()

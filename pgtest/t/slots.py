@@ -175,6 +175,96 @@ def late_without_a_place_to_start(cluster):
 
 
 @suite.test
+def late_news_of_what_runs(cluster):
+    """A signal that nobody looks at in time is no reason to fail the instance's first step, which runs meanwhile."""
+    cluster.configure(**{"pg_durable.max_user_connections": "1", "pg_durable.execution_acquire_timeout": "2"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        instance = start(session, "'SELECT pg_sleep(6), 7 AS n' |=> 'a' ~> df.wait_for_signal('go')")
+        running(cluster, 1)
+        same(session.value("SELECT df.signal($1, 'go', '{}')", instance), "OK")
+        session.execute("SELECT pg_sleep(3.5)")
+        same(session.value("SELECT df.status($1)", instance), "running")
+        running(cluster, 1)
+        same(settle(session, instance), "completed")
+
+
+@suite.test
+def stopped_is_not_late(cluster):
+    """While the administrator has stopped all work, or a role's, no step of it waits too long."""
+    cluster.configure(**{"pg_durable.max_user_connections": "2", "pg_durable.execution_acquire_timeout": "2"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session, cluster.connect(user="bob") as bob:
+        cluster.reload(**{"pg_durable.enabled": "off"})
+        wait_until(lambda: cluster.processes("durable executor") == [], 10, "nothing runs")
+        instances = [start(session, "'SELECT 1'") for _ in range(3)]
+        session.execute("SELECT pg_sleep(3)")
+        cluster.reload(**{"pg_durable.enabled": "on"})
+        same([settle(session, instance) for instance in instances], ["completed"] * 3)
+        for stop, go in (("ALTER ROLE alice NOLOGIN", "ALTER ROLE alice LOGIN"),
+                         ("ALTER ROLE alice CONNECTION LIMIT 0", "ALTER ROLE alice CONNECTION LIMIT -1"),
+                         ("SELECT df.revoke_usage('alice')", "SELECT df.grant_usage('alice')")):
+            session.execute("BEGIN")
+            instance = start(session, "'SELECT 1'")
+            cluster.psql(stop)
+            session.execute("COMMIT")
+            # Others go on meanwhile.
+            for _ in range(5):
+                same(settle(bob, start(bob, "df.sleep(1) ~> 'SELECT 1'")), "completed")
+            same(cluster.value("SELECT status FROM df.instances WHERE id = $1", instance), "pending", stop)
+            cluster.psql(go)
+            same(settle(session, instance), "completed", stop)
+        # Nor while the database is closed, or somebody has the extension or the database's name in hand.
+        cluster.execute("CREATE DATABASE closed")
+        cluster.execute("CREATE EXTENSION pg_durable; SELECT df.grant_usage('alice')", db="closed")
+        for stop, go, where in (("ALTER DATABASE closed ALLOW_CONNECTIONS false",
+                                 "ALTER DATABASE closed ALLOW_CONNECTIONS true", "postgres"),
+                                ("BEGIN; DROP EXTENSION pg_durable", "ROLLBACK", "closed")):
+            with cluster.connect(db=where) as admin, cluster.connect(user="alice", db="closed") as there:
+                if where == "closed":
+                    instance = start(there, "'SELECT pg_sleep(1)'")
+                    running(cluster, 1)
+                    admin.execute(stop)
+                else:
+                    there.execute("BEGIN")
+                    instance = start(there, "'SELECT 1'")
+                    admin.execute(stop)
+                    there.execute("COMMIT")
+                time.sleep(4)
+                admin.execute(go)
+                same(settle(there, instance), "completed", stop)
+        cluster.execute("DROP DATABASE closed")
+
+
+@suite.test
+def late_and_unreadable(cluster):
+    """A late instance whose journal the server cannot read does not end the scheduler, which sees to the others."""
+    cluster.configure(**{"pg_durable.max_user_connections": "1", "pg_durable.execution_acquire_timeout": "2"})
+    cluster.restart()
+    with cluster.connect(user="alice") as session:
+        large = "'SELECT string_agg(md5(n::text), '''') AS t FROM generate_series(1, 10000) n'"
+        broken = start(session, large + " |=> 'a' ~> df.sleep(2) ~> 'SELECT length($a)'")
+        toast = cluster.value("SELECT reltoastrelid::regclass::text FROM pg_class WHERE oid = "
+                              "'df_internal.journal'::regclass")
+        wait_until(lambda: cluster.value("SELECT count(*) FROM df_internal.timers"), 10, "it sleeps")
+        kind = "UPDATE pg_class SET relkind = '%%s' WHERE oid = '%s'::regclass;" % toast
+        cluster.psql("SET allow_system_table_mods = on; BEGIN; %s DELETE FROM %s; %s COMMIT; VACUUM %s" % (
+            kind % "r", toast, kind % "t", toast))
+        mark = len(cluster.text())
+        start(session, "'SELECT pg_sleep(60)'")
+        running(cluster, 1)
+        wait_until(lambda: "missing chunk number 0" in cluster.text()[mark:], 10, "it is found unreadable")
+        same(settle(session, start(session, "'SELECT 1'"), 6), "failed")
+        same("ended unexpectedly" in cluster.text()[mark:], False)
+        cluster.psql("INSERT INTO df_internal.ended SELECT id, now(), 3, 'gone', NULL FROM df_internal.instances "
+                     "WHERE public_id = '%s'; DELETE FROM df_internal.active a USING df_internal.instances i "
+                     "WHERE i.id = a.instance AND i.public_id = '%s'; DELETE FROM df_internal.journal j USING "
+                     "df_internal.instances i WHERE i.id = j.instance AND i.public_id = '%s'" % (
+                         broken, broken, broken))
+    clear(cluster)
+
+
+@suite.test
 def late_or_taken(cluster):
     """Where executors and the scheduler reach for the same steps, each runs once or fails, and none is stuck."""
     cluster.configure(**{"pg_durable.max_user_connections": "2", "pg_durable.execution_acquire_timeout": "1"})

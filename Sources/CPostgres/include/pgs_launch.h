@@ -130,6 +130,8 @@ int32_t pgs_launcher_take_lost(pgs_oid *out, int32_t max, bool *more);
 bool pgs_launcher_has_room(void);
 /* Work pushed to this queue shall not wake us until a slot or a setting changes: nothing could be done. */
 void pgs_launcher_mute(pgs_oid database, pgs_oid role);
+/* The same because the role may not work there: its work is not waiting for an executor as long as that is so. */
+void pgs_launcher_bar(pgs_oid database, pgs_oid role);
 
 typedef enum pgs_start {
     PGS_START_DONE = 0,

@@ -172,6 +172,8 @@ bool pgs_scheduler_publish_due(int64_t due);
  */
 bool pgs_scheduler_take_sweep(void);
 void pgs_scheduler_sweep_done(void);
+/* Whether the launcher met work of a role that is gone since this was asked last. */
+bool pgs_scheduler_take_roleless(void);
 /*
  * Where the next sweep begins, so that every role has its turn when there is no room for all: the first role for which
  * the last one found none. 0: there was room for all.
@@ -195,6 +197,16 @@ int64_t pgs_scheduler_late_due(void);
  * before pgs_scheduler_sweep_done, the tables are swept.
  */
 bool pgs_scheduler_take_late(pgs_oid *role, pgs_work *out);
+/*
+ * Before a scheduler carries on a part of the item it took, which may be another one than what was late. False: a slot
+ * has that part in hand, which will look at it again. True in other processes.
+ */
+bool pgs_scheduler_may_take(int64_t item, int32_t part);
+/*
+ * Puts what was taken back and says true when the role may not work here, or may do so again since it could not when
+ * this was asked last: nothing in its queue has waited for an executor until now.
+ */
+bool pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work);
 
 /*
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
