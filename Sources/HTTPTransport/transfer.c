@@ -40,7 +40,7 @@ transfer_new(http_transport *transport, const http_request *request)
     of->began_ms = transport_now_ms();
     of->deadline_ms = of->began_ms + request->timeout_ms;
     /* There was room for it when it was taken. */
-    of->charged = (int64_t) request->body.length;
+    of->charged = (int64_t) request->memory;
     of->account->used += of->charged;
     transport->used += of->charged;
     of->bucket_next = *bucket;
