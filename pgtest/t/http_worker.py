@@ -83,7 +83,7 @@ def waits_and_is_forbidden(cluster, posted):
 
 @suite.test
 def addresses_through_a_proxy(cluster):
-    """A proxy is no way to an address that is not public; where names lead is its own to check. It may have a password."""
+    """A proxy leads to no address that is not public; where names lead is its own to check. Its password is hidden."""
     proxy = Proxy()
     reload(cluster, "http_proxy", "'%s'" % proxy.url.replace("//", "//us:secret@"))
     with cluster.connect(user="bob") as bob, cluster.connect(user="alice") as alice:
