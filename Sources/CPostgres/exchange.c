@@ -141,7 +141,10 @@ hold(exchange *ex, pgs_oid role, const question *as, const uint8_t *bytes, size_
     LWLockAcquire(ex->lock, LW_EXCLUSIVE);
     /* Dropped meanwhile: nobody looks at it again, and what is released then is not found. */
     if (of->unwanted)
+    {
         exchange_free(ex, of, &after);
+        exchange_grant(ex, NULL, &after);
+    }
     else
         of->state = QUESTION_HELD;
     exchange_leave(ex, &after);

@@ -215,6 +215,8 @@ push_all(const exchange_after *after, workset_wakes *wakes)
 
         if (database != NULL)
             workset_push(database, after->pushes[i].role, after->pushes[i].item, after->pushes[i].part, 0, wakes);
+        else
+            workset_wake_launcher(wakes);
     }
     if (after->sweep)
         workset_sweep_everywhere(wakes);

@@ -15,6 +15,16 @@ public struct HTTPLimits: Hashable, Sendable {
 
     public init() {}
 
+    /// URL and headers of a request together; libcurl builds no request whose head comes near a megabyte.
+    static let headSizeMax = 256 << 10
+
+    static var headTooLarge: StepFailure {
+        failure(
+            "URL and headers of the HTTP request exceed \(shown(Int64(headSizeMax)))",
+            "What is longer belongs into the body."
+        )
+    }
+
     public var requestTooLarge: StepFailure {
         HTTPLimits.failure(
             "HTTP request exceeds \"pg_durable.http_max_request_size\"",

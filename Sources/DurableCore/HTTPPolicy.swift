@@ -3,6 +3,9 @@
 public import DurableModel
 
 extension HTTPPolicy {
+    /// Why nobody may ask at all.
+    public static let disabled: StaticString = "Blocked: outbound HTTP requests are disabled"
+
     /// Why a host must not be asked, or nil.
     ///
     /// `host` is what the transport's own parser found; the transport goes where this name says.

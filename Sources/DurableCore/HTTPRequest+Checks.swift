@@ -24,7 +24,11 @@ extension HTTPRequest {
         {
             return StepFailure(sqlstate: Bytes("42501".utf8), message: text)
         }
-        return fault
+        return fault ?? (headSize > HTTPLimits.headSizeMax ? HTTPLimits.headTooLarge : nil)
+    }
+
+    private var headSize: Int {
+        headers.reduce(url.count) { $0 + $1.name.count + $1.value.count + 4 }
     }
 }
 

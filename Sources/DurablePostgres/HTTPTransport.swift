@@ -122,7 +122,9 @@ final class HTTPTransport {
     }
 
     /// Its end is always an answer; false when there is no memory even for that.
-    func start(_ handle: UInt64, _ role: UInt32, _ request: HTTPRequest) -> Bool {
+    ///
+    /// `memory` is the length that the question had.
+    func start(_ handle: UInt64, _ role: UInt32, _ request: HTTPRequest, memory: Int) -> Bool {
         guard let transport else { return false }
         policies[handle] = request.policy
         var arena = ByteArena()
@@ -141,6 +143,7 @@ final class HTTPTransport {
                     raw.body = http_bytes(data: body.baseAddress, length: body.count)
                     raw.headers = lines.baseAddress
                     raw.header_count = lines.count
+                    raw.memory = memory
                     raw.timeout_ms = max(request.timeoutMilliseconds, 1)
                     raw.redirects_max = request.followsRedirects ? 10 : 0
                     raw.response_size_max = Int(clamping: max(request.policy.responseSizeMax, 0))

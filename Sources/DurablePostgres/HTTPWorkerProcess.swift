@@ -13,6 +13,7 @@ public import PostgresExtension
 public enum HTTPWorkerProcess {
     /// What the composition root takes from the settings; read again whenever the configuration is reloaded.
     public struct Settings: Equatable, Sendable {
+        public var isEnabled = true
         public var userAgent: Bytes = []
         public var caFile: Bytes = []
         public var proxy: Bytes = []
@@ -158,6 +159,11 @@ extension HTTPWorkerProcess.Worker {
     }
 
     fileprivate mutating func start(_ handle: UInt64, _ role: UInt32, _ bytes: Bytes) {
+        // It may have waited for room since its executor looked.
+        guard settings.isEnabled else {
+            replies.append((handle, .failed(.blocked, HTTPPolicy.disabled)))
+            return
+        }
         guard let transport else {
             var answer = HTTPAnswer(.blocked)
             answer.message = Bytes("df.http() is disabled: \(loadFailure ?? "")".utf8)
@@ -165,7 +171,7 @@ extension HTTPWorkerProcess.Worker {
             return
         }
         if let request = HTTPRequest(encoded: bytes) {
-            guard !transport.start(handle, role, request) else { return }
+            guard !transport.start(handle, role, request, memory: bytes.count) else { return }
             replies.append((handle, .failed(.broken, "out of memory")))
         } else {
             replies.append((handle, .failed(.invalid, "the request is not readable")))

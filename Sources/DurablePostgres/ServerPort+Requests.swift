@@ -170,7 +170,7 @@ extension ServerPort {
         guard settings.isEnabled else {
             return StepFailure(
                 sqlstate: Bytes("42501".utf8),
-                message: Bytes("Blocked: outbound HTTP requests are disabled".utf8),
+                message: Bytes("\(HTTPPolicy.disabled)".utf8),
                 hint: Bytes("The setting is pg_durable.http_enabled.".utf8)
             )
         }

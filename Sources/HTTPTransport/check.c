@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <locale.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,19 +41,46 @@ fail_parsing(transfer *of, CURLUcode code)
     return transfer_fail(of, is_about_host(code) ? HTTP_FAILED_BLOCKED : HTTP_FAILED_INVALID, why);
 }
 
+static bool
+is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char) *text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
+/* libidn2 reads a name as the locale says, and the server's may be any; what it dislikes libcurl calls no memory. */
+CURLUcode
+url_get_host(CURLU *url, char **host)
+{
+    static locale_t utf8 = (locale_t) 0;
+    locale_t before;
+    CURLUcode code = curl_url_get(url, CURLUPART_HOST, host, 0);
+
+    if (code != CURLUE_OK || is_ascii(*host))
+        return code;
+    curl_free(*host);
+    *host = NULL;
+    if (utf8 == (locale_t) 0 && (utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0)) == (locale_t) 0)
+        return CURLUE_BAD_HOSTNAME;
+    before = uselocale(utf8);
+    code = curl_url_get(url, CURLUPART_HOST, host, CURLU_PUNYCODE);
+    uselocale(before);
+    if (code != CURLUE_OK || !is_ascii(*host))
+        code = CURLUE_BAD_HOSTNAME;
+    return code;
+}
+
 /* Names with other letters as the name servers know them, and without the dot of the root: one form for all uses. */
 static CURLUcode
 settle_host(CURLU *url)
 {
     char *host = NULL;
-    CURLUcode code = curl_url_get(url, CURLUPART_HOST, &host, CURLU_PUNYCODE);
+    CURLUcode code = url_get_host(url, &host);
     size_t length = host == NULL ? 0 : strlen(host);
 
     if (code == CURLUE_OK && length > 1 && host[length - 1] == '.')
         host[--length] = '\0';
-    for (size_t i = 0; i < length && code == CURLUE_OK; i++)
-        if ((unsigned char) host[i] >= 0x80)
-            code = CURLUE_BAD_HOSTNAME;
     if (code == CURLUE_OK)
         code = length == 0 ? CURLUE_NO_HOST : curl_url_set(url, CURLUPART_HOST, host, 0);
     curl_free(host);
@@ -72,31 +100,6 @@ transfer_parse_url(transfer *of, http_bytes text)
     if (code == CURLUE_OK)
         code = settle_host(of->url);
     return code == CURLUE_OK ? transfer_check_host(of) : fail_parsing(of, code);
-}
-
-bool
-transfer_check_host(transfer *of)
-{
-    http_transport *transport = of->transport;
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    bool ok = false;
-
-    if (curl_url_get(of->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK
-        || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        fail_parsing(of, CURLUE_UNSUPPORTED_SCHEME);
-    else if (curl_url_get(of->url, CURLUPART_HOST, &host, 0) != CURLUE_OK || host[0] == '\0')
-        transfer_fail(of, HTTP_FAILED_BLOCKED, "Blocked: unable to extract hostname");
-    else if (curl_url_get(of->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
-        transfer_fail(of, HTTP_FAILED_BLOCKED, "Blocked: unable to extract port");
-    else if (!transport->policy.allow_host(transport->context, of->id, scheme, host, atoi(port), of->message,
-                                           sizeof(of->message)))
-        of->failure = HTTP_FAILED_BLOCKED;
-    else
-        ok = true;
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    return ok;
 }
 
 /* ---------------------------------------------------------------- addresses */
@@ -120,12 +123,64 @@ fail_address(transfer *of, const uint8_t *bytes, size_t length)
 }
 
 bool
+read_literal(const char *host, address *to)
+{
+    size_t length = strlen(host);
+    char inner[INET6_ADDRSTRLEN];
+
+    to->length = 0;
+    if (length >= 2 && length < sizeof(inner) + 2 && host[0] == '[' && host[length - 1] == ']')
+    {
+        memcpy(inner, host + 1, length - 2);
+        inner[length - 2] = '\0';
+        to->length = inet_pton(AF_INET6, inner, to->bytes) == 1 ? 16 : 0;
+    }
+    else if (inet_pton(AF_INET, host, to->bytes) == 1)
+        to->length = 4;
+    return to->length > 0;
+}
+
+/* Where a name leads is known later, and to a proxy alone when there is one; an address needs no asking. */
+static bool
+check_literal(transfer *of, const char *host)
+{
+    address at;
+
+    return !read_literal(host, &at) || is_allowed(of, at.bytes, at.length) || fail_address(of, at.bytes, at.length);
+}
+
+bool
+transfer_check_host(transfer *of)
+{
+    http_transport *transport = of->transport;
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    bool ok = false;
+
+    if (curl_url_get(of->url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK
+        || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        fail_parsing(of, CURLUE_UNSUPPORTED_SCHEME);
+    else if (curl_url_get(of->url, CURLUPART_HOST, &host, 0) != CURLUE_OK || host[0] == '\0')
+        transfer_fail(of, HTTP_FAILED_BLOCKED, "Blocked: unable to extract hostname");
+    else if (curl_url_get(of->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+        transfer_fail(of, HTTP_FAILED_BLOCKED, "Blocked: unable to extract port");
+    else if (!transport->policy.allow_host(transport->context, of->id, scheme, host, atoi(port), of->message,
+                                           sizeof(of->message)))
+        of->failure = HTTP_FAILED_BLOCKED;
+    else
+        ok = check_literal(of, host);
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    return ok;
+}
+
+bool
 transfer_check_addresses(transfer *of)
 {
     address refused = {.length = 0};
     int32_t kept = 0;
 
-    /* The administrator's proxy may be wherever it is; where it goes is its own to check. */
+    /* The administrator's proxy may be wherever it is; where a name leads is its own to check. */
     if (of->config->proxy != NULL)
         return true;
     for (int32_t i = 0; i < of->address_count; i++)

@@ -142,7 +142,7 @@ read_proxy(configuration *of, const char *text)
     if (code == CURLUE_OK && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         code = CURLUE_UNSUPPORTED_SCHEME;
     if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_HOST, &host, CURLU_PUNYCODE);
+        code = url_get_host(url, &host);
     if (code == CURLUE_OK)
         code = curl_url_set(url, CURLUPART_HOST, host, 0);
     if (code == CURLUE_OK && curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_NO_PORT)

@@ -102,6 +102,9 @@ transfer_follow(transfer *of)
     change_method(of, status);
     of->header_lines.length = 0;
     of->is_answered = false;
+    of->uses_directory = false;
+    if (!transfer_set_authorities(of))
+        return transfer_fail(of, HTTP_FAILED_OTHER, "out of memory");
     body_free(of);
     curl_easy_setopt(of->easy, CURLOPT_CURLU, of->url);
     transfer_aim(of);

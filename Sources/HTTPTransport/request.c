@@ -178,19 +178,30 @@ transfer_set_method(transfer *of)
     }
 }
 
-/* Certificates of the settings replace all of the system's, which are a file and a directory. */
-static bool
-set_authorities(transfer *of)
+/*
+ * Certificates of the settings replace all of the system's, which are a file and a directory. libcurl keeps a file in
+ * memory as long as there is no directory beside it, and reading the system's takes longer than all of the handshake,
+ * while nothing else goes on. So the directory is for those whom the file does not know: their certificates are found
+ * in it by name.
+ */
+bool
+transfer_set_authorities(transfer *of)
 {
     CURL *easy = of->easy;
     const char *file = of->config->ca_file;
+    char *systems_file = NULL, *directory = NULL;
 
-    if (file[0] == '\0')
+    if (file[0] != '\0')
+        return curl_easy_setopt(easy, CURLOPT_CAINFO, file) == CURLE_OK
+               && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK
+               && curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file) == CURLE_OK
+               && curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK;
+    curl_easy_getinfo(easy, CURLINFO_CAINFO, &systems_file);
+    curl_easy_getinfo(easy, CURLINFO_CAPATH, &directory);
+    if (systems_file == NULL || directory == NULL)
         return true;
-    return curl_easy_setopt(easy, CURLOPT_CAINFO, file) == CURLE_OK
-           && curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK
-           && curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, file) == CURLE_OK
-           && curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK;
+    return curl_easy_setopt(easy, CURLOPT_CAINFO, of->uses_directory ? NULL : systems_file) == CURLE_OK
+           && curl_easy_setopt(easy, CURLOPT_CAPATH, of->uses_directory ? directory : NULL) == CURLE_OK;
 }
 
 static bool
@@ -233,6 +244,8 @@ set_options(transfer *of)
     ok = ok && curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
+    /* Seconds after which a file of certificates is read again. */
+    ok = ok && curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 60L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 0L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 60L) == CURLE_OK;
@@ -244,7 +257,7 @@ set_options(transfer *of)
     /* A reused connection may turn out to be dead, and then libcurl would send the request once more. */
     ok = ok && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, of->may_repeat ? 0L : 1L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, of->may_repeat ? 0L : 1L) == CURLE_OK;
-    ok = ok && set_authorities(of) && set_callbacks(of);
+    ok = ok && transfer_set_authorities(of) && set_callbacks(of);
     return ok || transfer_fail(of, HTTP_FAILED_OTHER, "libcurl refuses an option");
 }
 

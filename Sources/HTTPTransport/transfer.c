@@ -40,7 +40,7 @@ transfer_new(http_transport *transport, const http_request *request)
     of->began_ms = transport_now_ms();
     of->deadline_ms = of->began_ms + request->timeout_ms;
     /* There was room for it when it was taken. */
-    of->charged = (int64_t) request->body.length;
+    of->charged = (int64_t) request->memory;
     of->account->used += of->charged;
     transport->used += of->charged;
     of->bucket_next = *bucket;
@@ -91,24 +91,6 @@ transfer_free(transfer *of)
 
 /* ---------------------------------------------------------------- on its way */
 
-static bool
-take_literal(transfer *of, char *host)
-{
-    size_t length = strlen(host);
-    address *to = &of->addresses[0];
-
-    if (host[0] == '[' && host[length - 1] == ']')
-    {
-        host[length - 1] = '\0';
-        to->length = inet_pton(AF_INET6, host + 1, to->bytes) == 1 ? 16 : 0;
-        host[length - 1] = ']';
-    }
-    else
-        to->length = inet_pton(AF_INET, host, to->bytes) == 1 ? 4 : 0;
-    of->address_count = to->length > 0 ? 1 : 0;
-    return to->length > 0;
-}
-
 void
 transfer_aim(transfer *of)
 {
@@ -121,7 +103,8 @@ transfer_aim(transfer *of)
         transfer_finish(of, CURLE_OK);
         return;
     }
-    of->is_literal = take_literal(of, host != NULL ? host : of->config->proxy_host);
+    of->is_literal = read_literal(host != NULL ? host : of->config->proxy_host, &of->addresses[0]);
+    of->address_count = of->is_literal ? 1 : 0;
     if (of->is_literal)
         transfer_run(of);
     else
@@ -193,6 +176,16 @@ transfer_run(transfer *of)
 
 /* ---------------------------------------------------------------- the end */
 
+static bool
+may_use_directory(const transfer *of)
+{
+    char *directory = NULL;
+
+    curl_easy_getinfo(of->easy, CURLINFO_CAPATH, &directory);
+    return of->failure == HTTP_ANSWERED && !of->uses_directory && of->config->ca_file[0] == '\0'
+           && directory != NULL && transport_now_ms() < of->deadline_ms;
+}
+
 void
 transfer_ended(transfer *of, CURLcode code)
 {
@@ -210,6 +203,15 @@ transfer_ended(transfer *of, CURLcode code)
     /* A connection was dead when it was to be used again, and by then libcurl had forgotten the addresses. */
     else if (of->lost_name && of->may_repeat && of->failure == HTTP_ANSWERED)
         transfer_aim(of);
+    /* Nothing has been sent to a peer that is not known. */
+    else if (code == CURLE_PEER_FAILED_VERIFICATION && may_use_directory(of))
+    {
+        of->uses_directory = true;
+        if (transfer_set_authorities(of))
+            transfer_aim(of);
+        else
+            transfer_finish(of, code);
+    }
     else
         transfer_finish(of, code);
 }

@@ -115,6 +115,7 @@ typedef struct transfer
     bool is_literal;   /* the host to connect to is an address */
     bool is_connected;
     bool is_answered;  /* the header lines of a final answer are complete */
+    bool uses_directory; /* of the system's certificates, as its file did not do */
     bool lost_name;    /* libcurl wanted to resolve by itself */
     int32_t redirects_left;
     bool follows;
@@ -211,8 +212,12 @@ int64_t names_timeout(http_transport *transport);
 void names_close(http_transport *transport);
 
 /* check.c: what may be reached */
+/* As name servers know it, in ASCII. */
+CURLUcode url_get_host(CURLU *url, char **host);
 bool transfer_parse_url(transfer *of, http_bytes text);
 bool transfer_check_host(transfer *of);
+/* Whether the host of a URL is an address as such. */
+bool read_literal(const char *host, address *to);
 /* Takes out the addresses that the policy refuses; false when none is left. */
 bool transfer_check_addresses(transfer *of);
 curl_socket_t transfer_on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address);
@@ -226,6 +231,8 @@ bool transfer_prepare(transfer *of, const http_request *request);
 void transfer_set_method(transfer *of);
 /* What is left of its time. */
 bool transfer_set_deadline(transfer *of);
+/* Whom to trust: what the settings say, else the system's file, or its directory. */
+bool transfer_set_authorities(transfer *of);
 
 /* redirect.c */
 /* Goes on to where the answer points; false when it does not, or must not, which is noted as a failure. */

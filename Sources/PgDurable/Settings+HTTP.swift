@@ -125,7 +125,8 @@ enum HTTPSettings {
         SettingInfo(
             "pg_durable.http_proxy",
             .sighup,
-            "Proxy for all HTTP requests; empty for none, whatever the environment says."
+            "Proxy for all HTTP requests; empty for none, whatever the environment says.",
+            flags: .superuserOnly
         ),
         initial: ""
     )
@@ -173,6 +174,7 @@ enum HTTPSettings {
     /// What the HTTP worker works by.
     static func worker() -> HTTPWorkerProcess.Settings {
         var settings = HTTPWorkerProcess.Settings()
+        settings.isEnabled = enabled.value
         settings.userAgent = Bytes("pg_durable/\(Version.number)".utf8)
         settings.caFile = caFile.value
         settings.proxy = proxy.value

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Changes with any change of this header: the library and its user come from one build. */
-#define HTTP_TRANSPORT_VERSION 2
+#define HTTP_TRANSPORT_VERSION 3
 
 typedef struct http_transport http_transport;
 
@@ -36,6 +36,7 @@ typedef struct http_request
     http_bytes body;
     const http_bytes *headers; /* "Name: value" */
     size_t header_count;
+    size_t memory;             /* what all of it counts, as `has_room` was asked */
     int64_t timeout_ms;        /* of the whole, names and redirects included */
     int32_t redirects_max;     /* 0: a redirect is an answer like any other */
     size_t response_size_max;  /* of the body, decoded */
