@@ -126,7 +126,7 @@ extension Executor {
 }
 
 extension Machine {
-    /// Brings the machine up to date and takes the step in; supersedes when the step must not be stored: `end` says why.
+    /// Brings the machine up to date and takes the step in; supersedes when it must not be stored, and `end` says why.
     fileprivate mutating func advance<Port>(
         _ news: News,
         _ step: Executor<Port>.StepEnd?,
