@@ -196,7 +196,6 @@ pgs_launcher_forget_queue(pgs_oid database, pgs_oid role)
 {
     workset_wakes wakes = {0};
     workset_queue *queue;
-
     workset_database *row;
 
     LWLockAcquire(pgs_set->lock, LW_EXCLUSIVE);

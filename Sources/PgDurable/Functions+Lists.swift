@@ -17,8 +17,8 @@ func dfListInstances(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datum {
     sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         let status = try call.optionalText(0)
-        // The default of the argument works whatever the maximum is.
-        let limit = try pageLimit(call, isAlwaysAllowed: 100)
+        // The default of the argument works whatever the maximum is, and asks for no more than that.
+        let limit = try pageLimit(call, whateverTheMaximum: 100)
         var list = try InstanceList(status: status, label: nil, after: nil)
         while list.count < limit, let item = try list.next() {
             try rows.append(try item.columns())
@@ -31,7 +31,7 @@ func dfListInstancesPage(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datu
     sqlQueryRows(fcinfo, failure) { call, rows throws(PostgresError) in
         try Access.check()
         let status = try call.optionalText(0)
-        let limit = try pageLimit(call, isAlwaysAllowed: nil)
+        let limit = try pageLimit(call, whateverTheMaximum: nil)
         let label = try call.optionalText(2)
         let after = try cursor(call)
         // The cursor is the same on every row, so the end of the page is looked for first; outputs may be large.
@@ -59,7 +59,7 @@ func dfListInstancesPage(_ fcinfo: FunctionCall, _ failure: Failure) -> pgs_datu
 
 private func pageLimit(
     _ call: borrowing SQLCall,
-    isAlwaysAllowed: Int32?
+    whateverTheMaximum modest: Int32?
 ) throws(PostgresError) -> Int {
     guard let limit = try call.optionalInt32(1) else {
         throw nullArgument(1, "limit_count")
@@ -68,7 +68,7 @@ private func pageLimit(
         throw PostgresError(.invalidParameterValue, "limit_count must be at least 1")
     }
     let most = Settings.listInstancesMax
-    guard limit <= most || limit == isAlwaysAllowed else {
+    guard limit <= most || limit == modest else {
         throw PostgresError(
             .invalidParameterValue,
             "df.list_instances: limit_count (\(limit)) exceeds pg_durable.list_instances_max_limit (\(most)); "
@@ -76,7 +76,7 @@ private func pageLimit(
                 + "(after_cursor/next_cursor) for large result sets"
         )
     }
-    return Int(limit)
+    return Int(min(limit, most))
 }
 
 private func cursor(_ call: borrowing SQLCall) throws(PostgresError) -> InstancePages.Place? {

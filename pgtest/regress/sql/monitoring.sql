@@ -92,7 +92,7 @@ RESET ROLE;
 SELECT label, status FROM df.list_instances() WHERE label IN ('good', 'asleep') ORDER BY label;
 -- The maximum
 SET pg_durable.list_instances_max_limit = 3;
-SELECT count(*) <= 100 AS default_works FROM df.list_instances();
+SELECT count(*) = 3 AS default_works FROM df.list_instances();
 SELECT count(*) FROM df.list_instances(NULL, 3);
 SELECT count(*) FROM df.list_instances(NULL, 4);
 SELECT count(*) FROM df.list_instances(NULL, 100, NULL);
