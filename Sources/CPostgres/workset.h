@@ -56,7 +56,7 @@ typedef struct workset_queue {
     bool told;         /* the launcher knows, or does not want to */
     TimestampTz served_at;
     bool barred;       /* its role was found not to be allowed to work here */
-    TimestampTz barred_until; /* before this nobody could be there to take anything: no entry has waited since */
+    TimestampTz barred_until; /* until then nobody can come, and no entry waits for anybody */
 } workset_queue;
 
 typedef enum workset_phase {

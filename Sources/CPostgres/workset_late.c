@@ -129,7 +129,7 @@ pgs_scheduler_may_take(int64_t item, int32_t part)
 }
 
 bool
-pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work)
+pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work, int64_t tried_by)
 {
     workset_wakes wakes = {0};
     bool is_spared = false;
@@ -147,7 +147,7 @@ pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work)
         if (is_spared && queue != NULL)
         {
             queue->barred = !may_work;
-            queue->barred_until = GetCurrentTimestamp();
+            queue->barred_until = may_work ? tried_by : GetCurrentTimestamp();
         }
     }
     LWLockRelease(pgs_set->lock);

@@ -48,7 +48,8 @@ struct LateWork {
         var role: UInt32 = 0
         var work = pgs_work()
         guard pgs_scheduler_take_late(&role, &work) else { return false }
-        if pgs_scheduler_spare(role, &work, try mayWork(role, settings)) { return true }
+        let triedBy = pgs_now() &+ StartBackoff<LaunchPolicy.Place>.longestDelay
+        if pgs_scheduler_spare(role, &work, try mayWork(role, settings), triedBy) { return true }
         let instance = InstanceID(rawValue: work.item)
         var executor = Executor(port: ServerPort(role: role), settings: settings.turns)
         executor.runsSteps = false

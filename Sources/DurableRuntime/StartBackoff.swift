@@ -12,10 +12,13 @@ public struct StartBackoff<Key: Hashable & Sendable>: Sendable {
     private let forgetAfter: Int64
     private var entries: [Key: Entry] = [:]
 
+    /// In microseconds, if nothing else is said.
+    public static var longestDelay: Int64 { 10_000_000 }
+
     /// All in microseconds: the first delay, the longest, and after how much time without a failure it starts anew.
     public init(
         delayMin: Int64 = 10_000,
-        delayMax: Int64 = 10_000_000,
+        delayMax: Int64 = StartBackoff.longestDelay,
         forgetAfter: Int64 = 60_000_000
     ) {
         self.delayMin = delayMin

@@ -208,8 +208,8 @@ def stopped_is_not_late(cluster):
             instance = start(session, "'SELECT 1'")
             cluster.psql(stop)
             session.execute("COMMIT")
-            # Others go on meanwhile.
-            for _ in range(5):
+            # Others go on meanwhile, and the launcher comes back to the role after ever longer times, now four seconds.
+            for _ in range(6):
                 same(settle(bob, start(bob, "df.sleep(1) ~> 'SELECT 1'")), "completed")
             same(cluster.value("SELECT status FROM df.instances WHERE id = $1", instance), "pending", stop)
             cluster.psql(go)

@@ -204,9 +204,10 @@ bool pgs_scheduler_take_late(pgs_oid *role, pgs_work *out);
 bool pgs_scheduler_may_take(int64_t item, int32_t part);
 /*
  * Puts what was taken back and says true when the role may not work here, or may do so again since it could not when
- * this was asked last: nothing in its queue has waited for an executor until now.
+ * this was asked last: nothing in its queue has waited for an executor until now, or in the latter case until
+ * `tried_by`, when the launcher, which leaves a barred role alone for a while, has tried again.
  */
-bool pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work);
+bool pgs_scheduler_spare(pgs_oid role, const pgs_work *work, bool may_work, int64_t tried_by);
 
 /*
  * When the scheduler of this database wants to clean up next, which outlasts its process; PGS_DUE_NEVER when nobody has
