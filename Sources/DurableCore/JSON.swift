@@ -152,26 +152,10 @@ public struct JSONValue: Sendable {
 
     /// The value without blanks outside of strings; all else is spelled as it was.
     public func compacted() -> Bytes {
-        var out = Bytes()
         let span = span
+        var out = Bytes()
         out.reserveCapacity(span.count)
-        var inString = false
-        var isEscaped = false
-        for byte in document.text[span] {
-            if inString {
-                out.append(byte)
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    inString = false
-                }
-            } else if byte > 0x20 {
-                out.append(byte)
-                inString = byte == UInt8(ascii: "\"")
-            }
-        }
+        JSONText.appendCompacted(document.text[span], to: &out)
         return out
     }
 }

@@ -46,6 +46,26 @@ public enum JSONText {
         out.append(UInt8(ascii: "\""))
     }
 
+    /// Appends the JSON text `text` to `out` without its blanks outside of strings; all else as it is spelled.
+    static func appendCompacted(_ text: ArraySlice<UInt8>, to out: inout Bytes) {
+        var run = text.startIndex
+        var inString = false
+        var isEscaped = false
+        for (i, byte) in zip(text.indices, text) {
+            if isEscaped {
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\"") {
+                inString.toggle()
+            } else if inString {
+                isEscaped = byte == UInt8(ascii: "\\")
+            } else if byte <= 0x20 {
+                out.append(contentsOf: text[run..<i])
+                run = i + 1
+            }
+        }
+        out.append(contentsOf: text[run...])
+    }
+
     /// The characters of a string literal's inside, whose escapes have been checked by the parser.
     static func unescape(_ inner: ArraySlice<UInt8>) -> Bytes {
         var out = Bytes()

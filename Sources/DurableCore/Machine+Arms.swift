@@ -113,7 +113,8 @@ extension Machine {
                 branches[id]?.merge(end.names)
                 guard !isTooLarge else { continue }
                 if arm > 0 { values.append(UInt8(ascii: ",")) }
-                values.append(contentsOf: value)
+                // A SLEEP's value has blanks, an array of values has none: clients know both by their text.
+                JSONText.appendCompacted(value[...], to: &values)
             case .failed(let text, let failure):
                 let prefixed = Bytes("JOIN branch \(arm + 1) failed: ".utf8) + text
                 let nodes = armNodes(of: index)

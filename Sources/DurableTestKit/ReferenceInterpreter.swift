@@ -196,9 +196,22 @@ struct ReferenceInterpreter {
             }
             merge(end.scope, into: &scope)
             if case .broke = end.result { return end.result }
-            if case .value(let value) = end.result { values.append(value) }
+            if case .value(let value) = end.result { values.append(withoutBlanks(value)) }
         }
         return .value("[" + values.joined(separator: ",") + "]")
+    }
+
+    /// JSON without the blanks between its tokens: every second piece between unescaped quotes is a string.
+    private func withoutBlanks(_ json: String) -> String {
+        var out = String.UnicodeScalarView()
+        var quotes = 0
+        var backslashes = 0
+        for scalar in json.unicodeScalars {
+            if scalar == "\"", backslashes.isMultiple(of: 2) { quotes += 1 }
+            backslashes = scalar == "\\" ? backslashes + 1 : 0
+            if !quotes.isMultiple(of: 2) || scalar.value > 0x20 { out.append(scalar) }
+        }
+        return String(out)
     }
 
     private mutating func walkRace(

@@ -69,6 +69,14 @@ struct MachineArmsTests {
         #expect(desk.wrong == nil)
     }
 
+    @Test func theArrayOfAJoinHasNoBlanksOutsideOfStrings() {
+        var desk = Desk(.join([.sql("a"), .join([.sleep("0"), .sql("b")])]))
+        desk.complete(#"{"a b" : "c \\" }"#, branch: 1)
+        desk.complete(#"["\" , ", 1 ]"#, branch: 4)
+        #expect(desk.end == #"[{"a b":"c \\"},[{"slept":true,"seconds":0},["\" , ",1]]]"#)
+        #expect(desk.wrong == nil)
+    }
+
     @Test func aRaceIsDecidedByTheFirstToFinishAndDropsTheOther() {
         var desk = Desk(
             .then(
